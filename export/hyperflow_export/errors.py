@@ -1,0 +1,21 @@
+"""Every error that `hyperflow_export` raises on purpose."""
+
+from __future__ import annotations
+
+__all__ = ["ExportError", "HyperflowExportError", "OutputExistsError", "ParityError"]
+
+
+class HyperflowExportError(Exception):
+    """Root of all errors of this package: catch it to catch them all."""
+
+
+class ExportError(HyperflowExportError):
+    """A graph cannot be exported, or a bundle cannot be written."""
+
+
+class OutputExistsError(HyperflowExportError):
+    """The output is already there and was not to be replaced."""
+
+
+class ParityError(HyperflowExportError):
+    """Exported graphs do not compute what the training network, or the bundle's reference, does."""

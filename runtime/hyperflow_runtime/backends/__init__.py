@@ -1,0 +1,1 @@
+"""Backends: what runs the two graphs of a bundle."""

@@ -1,0 +1,147 @@
+"""Both graphs in onnxruntime, on the processor. The only module that imports onnxruntime."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hyperflow_runtime.backends.onnx_constant import with_constant_input
+from hyperflow_runtime.backends.protocol import Array, DriftResult, Encoder
+from hyperflow_runtime.bundle.manifest import Manifest
+from hyperflow_runtime.bundle.reader import Bundle
+from hyperflow_runtime.errors import BackendError, BundleError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+__all__ = ["OnnxRuntimeBackend"]
+
+_Shapes = dict[str, tuple[int | None, ...]]
+
+
+def _open(model: bytes, what: str, n_threads: int | None) -> onnxruntime.InferenceSession:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise BackendError(f"onnxruntime is not installed ({error}); pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if n_threads is not None:
+        options.intra_op_num_threads = n_threads
+    # Threads that spin between calls would take a small board's processor from the camera.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen unrelated types for a bad graph
+        raise BackendError(f"onnxruntime {onnxruntime.__version__} refuses {what} ({error})") from error
+
+
+def _check_signature(session: onnxruntime.InferenceSession, what: str, inputs: _Shapes, outputs: _Shapes) -> None:
+    """Compare names, types and fixed dimensions of a graph with what the manifest says; None is any size."""
+    for kind, found, expected in (("input", session.get_inputs(), inputs), ("output", session.get_outputs(), outputs)):
+        if {node.name for node in found} != set(expected):
+            raise BundleError(f"{what} has {kind}s {[node.name for node in found]}, expected {list(expected)}")
+        for node in found:
+            shape = expected[node.name]
+            agrees = len(node.shape) == len(shape) and all(
+                want is None or want == have for want, have in zip(shape, node.shape, strict=True)
+            )
+            if node.type != "tensor(float)" or not agrees:
+                raise BundleError(f"{what}: {kind} {node.name} is {node.type} {node.shape}, the manifest says {shape}")
+
+
+def _check_backbone(session: onnxruntime.InferenceSession, manifest: Manifest, *, baked: bool) -> None:
+    side = manifest.preprocessing.size_px
+    inputs: _Shapes = {"images": (None, 3, side, side)}
+    if not baked:
+        inputs["theta"] = (manifest.n_parameters,)
+    _check_signature(session, "backbone.onnx", inputs, {"features": (None, manifest.feature_dim)})
+
+
+class _BakedEncoder:
+    """A copy of the backbone with one theta inside; it ends with the backend it came from."""
+
+    def __init__(self, owner: OnnxRuntimeBackend, session: onnxruntime.InferenceSession, max_batch: int) -> None:
+        self._owner, self._session, self._max_batch = owner, session, max_batch
+
+    def encode(self, images: Array) -> Array:
+        self._owner._opened()
+        return _in_batches(self._session, images, {}, self._max_batch)
+
+
+def _in_batches(session: onnxruntime.InferenceSession, images: Array, fixed: dict[str, Array], max_batch: int) -> Array:
+    starts = range(0, max(len(images), 1), max_batch)
+    parts = [_run(session, {"images": images[start : start + max_batch], **fixed})[0] for start in starts]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _run(session: onnxruntime.InferenceSession, feeds: dict[str, Any]) -> list[Any]:
+    try:
+        return list(session.run(None, feeds))
+    except Exception as error:  # onnxruntime raises a dozen unrelated types
+        shapes = {name: np.shape(value) for name, value in feeds.items()}
+        raise BackendError(f"onnxruntime failed on inputs {shapes} ({error})") from error
+
+
+class OnnxRuntimeBackend:
+    """Runs a bundle in onnxruntime; see `Backend`. Sessions of onnxruntime may be shared by threads."""
+
+    def __init__(self, bundle: Bundle, *, n_threads: int | None = None) -> None:
+        """Open both graphs and compare them with the manifest.
+
+        Args:
+            bundle: Checked by `read_bundle`.
+            n_threads: Threads a run may use, all cores by default.
+
+        Raises:
+            BackendError: onnxruntime is absent or refuses a graph.
+            BundleError: A graph does not have the shapes that the manifest states.
+        """
+        manifest = bundle.manifest
+        self._backbone_onnx, self._manifest, self._n_threads = bundle.backbone_onnx, manifest, n_threads
+        backbone = _open(bundle.backbone_onnx, "backbone.onnx", n_threads)
+        _check_backbone(backbone, manifest, baked=False)
+        adapt = _open(bundle.adapt_onnx, "adapt.onnx", n_threads)
+        _check_signature(
+            adapt,
+            "adapt.onnx",
+            {"features": (None, manifest.feature_dim), "labels_onehot": (None, None), "step_size": ()},
+            {"theta": (manifest.n_parameters,), "step_norms": (manifest.adaptation.n_steps,)},
+        )
+        self._sessions: tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession] | None = (backbone, adapt)
+
+    @property
+    def name(self) -> str:
+        """Name of the backend and of the device it runs on."""
+        return "onnxruntime (CPU)"
+
+    def _opened(self) -> tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession]:
+        if self._sessions is None:
+            raise BackendError("the model is closed; open the bundle again")
+        return self._sessions
+
+    def encode(self, images: Array, theta: Array) -> Array:
+        """Features (B, D) of preprocessed images (B, 3, H, W) under theta (P,)."""
+        return _in_batches(self._opened()[0], images, {"theta": theta}, self._manifest.limits.max_batch)
+
+    def adapt(self, features: Array, labels_onehot: Array, step_size: float) -> DriftResult:
+        """Run the Euler steps for support features (S, D) with labels (S, N)."""
+        feeds = {"features": features, "labels_onehot": labels_onehot, "step_size": np.array(step_size, np.float32)}
+        theta, step_norms = _run(self._opened()[1], feeds)
+        return DriftResult(theta, step_norms)
+
+    def baked(self, theta: Array) -> Encoder:
+        """Open a copy of the backbone in which theta (P,) is a constant, folded into the convolutions."""
+        self._opened()
+        try:
+            model = with_constant_input(self._backbone_onnx, "theta", theta)
+        except ValueError as error:
+            raise BackendError(f"theta cannot be baked into backbone.onnx ({error})") from error
+        session = _open(model, "the baked backbone", self._n_threads)
+        _check_backbone(session, self._manifest, baked=True)
+        return _BakedEncoder(self, session, self._manifest.limits.max_batch)
+
+    def close(self) -> None:
+        """Free the graphs; a second call does nothing."""
+        self._sessions = None

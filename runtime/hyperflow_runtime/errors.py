@@ -1,0 +1,41 @@
+"""Every error that `hyperflow_runtime` raises on purpose."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AdaptationError",
+    "AdaptationFileError",
+    "BackendError",
+    "BundleError",
+    "FrameError",
+    "HyperflowRuntimeError",
+    "SupportError",
+]
+
+
+class HyperflowRuntimeError(Exception):
+    """Root of all errors of this package: catch it to catch them all."""
+
+
+class BundleError(HyperflowRuntimeError):
+    """A bundle is missing, torn, changed, hostile or of another schema."""
+
+
+class BackendError(HyperflowRuntimeError):
+    """A backend is not installed, refuses a graph, or is used after `close`."""
+
+
+class FrameError(HyperflowRuntimeError):
+    """A camera frame or an image file cannot be used."""
+
+
+class SupportError(HyperflowRuntimeError):
+    """A change of the support set is not possible: unknown shot or class, a limit, a bad label."""
+
+
+class AdaptationError(HyperflowRuntimeError):
+    """Adapting or predicting is not possible in the session's present state."""
+
+
+class AdaptationFileError(HyperflowRuntimeError):
+    """An adaptation file cannot be written, or is torn, hostile, or of another bundle."""

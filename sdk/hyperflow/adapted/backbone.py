@@ -1,0 +1,61 @@
+"""A backbone whose adapted subset is an argument of the forward pass."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from hyperflow.adapted.subset import SubsetRule, gather_theta, layout_of, units_of
+from hyperflow.backbones.folding import fold_batch_norms
+
+__all__ = ["AdaptableBackbone"]
+
+
+class AdaptableBackbone(nn.Module):
+    """Features f(images; theta): everything frozen but the vector theta, which is an input.
+
+    Attributes:
+        layout: Where each adapted tensor lies in theta.
+        theta_0: Meta-trained start value, (P,).
+        units: Natural unit of each coordinate, (P,).
+        feature_dim: Size D of a feature.
+    """
+
+    theta_0: torch.Tensor
+    units: torch.Tensor
+
+    def __init__(self, network: nn.Module, feature_dim: int, rule: SubsetRule) -> None:
+        """Fold the BatchNorm of `network`, freeze it and set up theta.
+
+        Args:
+            network: Images (B, 3, H, W) to features (B, feature_dim). Not changed.
+            feature_dim: Size of a feature.
+            rule: Which parameters to adapt.
+
+        Raises:
+            ConfigError: The rule names nothing in this network.
+        """
+        super().__init__()
+        self.network = fold_batch_norms(network).requires_grad_(False)
+        self.layout = layout_of(self.network, rule)
+        self.feature_dim = feature_dim
+        self.register_buffer("theta_0", gather_theta(self.network, self.layout))
+        self.register_buffer("units", units_of(self.network, self.layout))
+
+    def forward(self, images: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
+        """Compute features.
+
+        Args:
+            images: Preprocessed, (B, 3, H, W).
+            theta: Adapted parameters, (P,).
+
+        Returns:
+            (B, D).
+        """
+        parameters = {
+            slot.name: theta[slot.offset : slot.offset + slot.size].view_as(self.network.get_parameter(slot.name))
+            for slot in self.layout.slots
+        }
+        features: torch.Tensor = functional_call(self.network, parameters, (images,))
+        return features

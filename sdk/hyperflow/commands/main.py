@@ -1,0 +1,94 @@
+"""`hyperflow`: train and evaluate on a workstation. Imports of torch wait until a command runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hyperflow.errors import HyperflowError
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "pretrain": "Train a backbone on many image sets, one head a set.",
+    "train": "Train the drift network of a pretrained checkpoint.",
+    "evaluate": "Measure a checkpoint or a bundle on episodes.",
+}
+
+
+def _installed_version() -> str:
+    try:
+        return version("hyperflow")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+class _LazyGroup(click.Group):
+    """Names and one-line helps without importing a command; the module is loaded when its command is."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"hyperflow.commands.{name}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except HyperflowError as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted. Training goes on from its last saved state with --resume.", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_installed_version(), prog_name="hyperflow")
+def main() -> None:
+    """Few-shot adaptation without gradients: train and evaluate.
+
+    \b
+    Example:
+      hyperflow pretrain --data data/train --config configs/default-pretrain.json --out runs/pretrain
+      hyperflow train runs/pretrain/checkpoint --data data/train --config configs/default-train.json --out runs/drift
+      hyperflow evaluate runs/drift/checkpoint --data data/eval --json results.json
+
+    Tab completion: eval "$(_HYPERFLOW_COMPLETE=bash_source hyperflow)"
+    """
+
+
+def default_cache() -> Path:
+    """Folder for packed images."""
+    return Path.home() / ".cache" / "hyperflow"
+
+
+def run_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Options that every training command takes."""
+    existing, anywhere = click.Path(exists=True, path_type=Path), click.Path(path_type=Path)
+    options = (
+        click.option("--data", type=existing, required=True, help="Folder of zips or folders laid out as CLASS/IMAGE."),
+        click.option("--out", type=anywhere, required=True, help="Folder of the run: log, state, checkpoint."),
+        click.option("--config", type=existing, help="JSON file; anything left out keeps its default."),
+        click.option("--n-steps", type=click.IntRange(min=1), help="Optimiser steps, instead of the configured."),
+        click.option("--seed", type=int, help="Seed of everything random, instead of the configured."),
+        click.option("--cache", type=anywhere, default=default_cache, help="Folder for packed images."),
+        click.option("--resume", is_flag=True, help="Go on from the last saved state in --out."),
+        click.option("--quiet", is_flag=True, help="No progress bars."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function

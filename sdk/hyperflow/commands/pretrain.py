@@ -1,0 +1,35 @@
+"""`hyperflow pretrain`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from hyperflow.commands.main import run_options
+
+__all__ = ["command"]
+
+
+@click.command("pretrain")
+@run_options
+def command(
+    data: Path, out: Path, config: Path | None, n_steps: int | None, seed: int | None, cache: Path, resume: bool,
+    quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Train a backbone from scratch on many image sets at once, one head a set.
+
+    \b
+    Example:
+      hyperflow pretrain --data data/train --config configs/default-pretrain.json --out runs/pretrain
+    """
+    from hyperflow.commands.run_config import read_run_config
+    from hyperflow.training.pretraining import PretrainConfig, pretrain
+
+    run = read_run_config(PretrainConfig, config, n_steps=n_steps, seed=seed)
+    checkpoint = pretrain(run, data, out, cache=cache, resume=resume, quiet=quiet)
+    if as_json:
+        click.echo(json.dumps({"checkpoint": str(checkpoint), "log": str(out / "log.jsonl")}))
+    else:
+        click.echo(f"Checkpoint: {checkpoint}\nNext: hyperflow train {checkpoint} --data {data} --out runs/drift")

@@ -1,0 +1,1 @@
+"""The drift network: support encoder, drift field, and the Euler steps that follow it."""

@@ -1,0 +1,40 @@
+"""Shape of a drift network."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hyperflow.errors import ConfigError
+
+__all__ = ["DriftConfig"]
+
+
+class DriftConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Shape of the support encoder and of the drift field.
+
+    Attributes:
+        width: Hidden size of both.
+        encoder_layers: Transformer layers over the classes.
+        encoder_heads: Attention heads of each.
+        field_blocks: Residual blocks of the field.
+        output_scale: Factor on the field's output, which keeps the first updates small.
+        dropout: Share of hidden units dropped while training, in [0, 1).
+
+    Raises:
+        ConfigError: A value that cannot work.
+    """
+
+    width: int = 256
+    encoder_layers: int = 2
+    encoder_heads: int = 4
+    field_blocks: int = 3
+    output_scale: float = 0.02
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.width < 8 or self.encoder_heads < 1 or self.width % self.encoder_heads:
+            raise ConfigError(
+                f"width must be at least 8 and a multiple of the heads, got {self.width}, {self.encoder_heads}"
+            )
+        if min(self.encoder_layers, self.field_blocks) < 0 or not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"layers and blocks must be at least 0 and dropout in [0, 1), got {self}")

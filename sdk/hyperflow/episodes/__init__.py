@@ -1,0 +1,1 @@
+"""Episodes: small classification tasks drawn from image sets, replayable from a seed."""

@@ -1,0 +1,1 @@
+"""Training on a workstation: pretraining of a backbone, refinement of a drift network."""
