@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 
+import onnx
 import torch
 from torch import nn
 from torch.export import Dim
@@ -75,7 +76,16 @@ def _export(
         raise ExportError(f"{type(module).__name__} cannot be traced to ONNX ({error})") from error
     if program is None:
         raise ExportError("torch.onnx.export returned nothing; use torch 2.6 or newer")
-    return program.model_proto.SerializeToString()  # type: ignore[no-any-return]
+    return _without_notes(program.model_proto)
+
+
+def _without_notes(model: onnx.ModelProto) -> bytes:
+    """Serialise without the exporter's notes: stack traces with the paths of the machine that traced."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    return model.SerializeToString()
 
 
 def export_backbone(model: HyperFlow, limits: Limits) -> bytes:

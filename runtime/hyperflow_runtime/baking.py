@@ -37,7 +37,8 @@ class EncoderSlot:
     def start_baking(self) -> None:
         """Prepare the faster encoder in a thread of its own, and swap it in when it is ready."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._bake, name="hyperflow-bake", daemon=True)
+            # Not a daemon: a process that ends while a graph is being compiled would abort.
+            self._thread = threading.Thread(target=self._bake, name="hyperflow-bake")
             self._thread.start()
 
     def wait(self) -> None:
