@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -31,7 +32,7 @@ def npy_bytes(array: NDArray[np.generic]) -> bytes:
 def npz_bytes(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
     """Encode arrays as a compressed `.npz`."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
+    np.savez_compressed(buffer, **cast(dict[str, Any], dict(arrays)))
     return buffer.getvalue()
 
 

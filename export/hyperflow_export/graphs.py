@@ -85,7 +85,8 @@ def _without_notes(model: onnx.ModelProto) -> bytes:
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         part.ClearField("doc_string")
         part.ClearField("metadata_props")
-    return model.SerializeToString()
+    data: bytes = model.SerializeToString()
+    return data
 
 
 def export_backbone(model: HyperFlow, limits: Limits) -> bytes:
@@ -100,7 +101,7 @@ def export_backbone(model: HyperFlow, limits: Limits) -> bytes:
     """
     side = model.config.preprocessing.size_px
     inputs = (torch.randn(2, 3, side, side), model.backbone.theta_0.clone())
-    batch = Dim("batch", min=1, max=limits.max_batch)
+    batch = Dim("batch", min=1, max=max(limits.max_batch, 2))  # the traced example has 2, and a range needs two sizes
     return _export(model.backbone, inputs, ["images", "theta"], ["features"], ({0: batch}, None))
 
 
@@ -116,7 +117,9 @@ def export_adapt(model: HyperFlow, limits: Limits) -> bytes:
     """
     onehot = torch.eye(3).repeat(2, 1)
     inputs = (torch.rand(6, model.backbone.feature_dim), onehot, torch.ones(()))
-    support, ways = Dim("support", min=2, max=limits.max_support), Dim("ways", min=2, max=limits.max_ways)
+    # The traced example has 6 images of 3 classes, and must lie within the ranges.
+    support = Dim("support", min=2, max=max(limits.max_support, 6))
+    ways = Dim("ways", min=2, max=max(limits.max_ways, 3))
     names = ["features", "labels_onehot", "step_size"]
     dynamic = ({0: support}, {0: support, 1: ways}, None)
     return _export(_AdaptGraph(model), inputs, names, ["theta", "step_norms"], dynamic)

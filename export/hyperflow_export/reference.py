@@ -53,7 +53,7 @@ def reference_tasks(rule: Preprocessing, images: Path | None, seed: int) -> list
         seed: Seed of the random images.
 
     Raises:
-        hyperflow.errors.DataError: `images` holds no image, or those of one class only.
+        hyperflow.errors.DataError: `images` holds no image.
     """
     rng = np.random.default_rng(seed)
     labels = np.arange(_N_RANDOM) % 6
@@ -80,9 +80,15 @@ def reference_arrays(model: HyperFlow, rule: Preprocessing, task: ReferenceTask)
     theta, step_norms = model.adapt(features_0, onehot, torch.tensor(model.config.device.step_size))
     features = model.encode(images, theta)
     scores = cosine_scores(features, prototypes_of(features, onehot))
-    arrays: dict[str, NDArray[np.generic]] = {"images_rgb": task.images_rgb, "labels_onehot": task.labels_onehot, "features_0": features_0.numpy(),
-              "theta": theta.numpy(), "step_norms": step_norms.numpy(), "features": features.numpy(),
-              "scores": scores.numpy()}  # fmt: skip
+    arrays: dict[str, NDArray[np.generic]] = {
+        "images_rgb": task.images_rgb,
+        "labels_onehot": task.labels_onehot,
+        "features_0": features_0.numpy(),
+        "theta": theta.numpy(),
+        "step_norms": step_norms.numpy(),
+        "features": features.numpy(),
+        "scores": scores.numpy(),
+    }
     return {f"{task.name}.{name}": array for name, array in arrays.items()}
 
 

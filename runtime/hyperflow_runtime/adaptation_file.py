@@ -10,6 +10,7 @@ import io
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -52,7 +53,7 @@ def _encoded(support: Support, classifier: Classifier, bundle: Bundle, *, with_i
     )
     size = bundle.manifest.feature_dim
     features = support.features if support.shots else np.zeros((0, size), np.float32)
-    arrays: _Arrays = {
+    arrays: dict[str, Any] = {
         "meta": np.frombuffer(msgspec.json.encode(meta), np.uint8),
         "theta": classifier.theta,
         "prototypes": classifier.prototypes,
@@ -61,7 +62,7 @@ def _encoded(support: Support, classifier: Classifier, bundle: Bundle, *, with_i
     if with_images and (images := support.images_rgb) is not None:
         arrays["images"] = images
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    np.savez_compressed(buffer, **arrays)  # allow_pickle=False would become an array of that name before numpy 2.2
     return buffer.getvalue()
 
 
@@ -74,10 +75,10 @@ def save_adaptation(
         AdaptationFileError: The file exists, or cannot be written.
     """
     data = _encoded(support, classifier, bundle, with_images=with_images)
-    if path.exists() and not overwrite:
-        raise AdaptationFileError(f"{path} exists; pass overwrite=True to replace it, or choose another name")
     partial: str | None = None
     try:
+        if path.exists() and not overwrite:
+            raise AdaptationFileError(f"{path} exists; pass overwrite=True to replace it, or choose another name")
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
             partial = file.name
             file.write(data)
@@ -99,6 +100,8 @@ def load_adaptation(path: Path, bundle: Bundle) -> tuple[Support, Classifier]:
         AdaptationFileError: Missing, torn, hostile, or of another bundle.
     """
     try:
+        if path.stat().st_size > _MAX_BYTES or not path.is_file():
+            raise AdaptationFileError(f"{path} is no adaptation file: not a file, or more than {_MAX_BYTES} bytes")
         data = path.read_bytes()
     except OSError as error:
         raise AdaptationFileError(f"no adaptation at {path} ({error.strerror})") from error
@@ -138,6 +141,8 @@ def _check_shapes(arrays: _Arrays, meta: _Meta, bundle: Bundle) -> None:
         raise ValueError(f"{n_ways} classes and {n_shots} shots exceed the bundle's limits")
     if len(set(meta.labels)) != n_ways or not set(meta.labels) >= {check_label(label) for label in meta.labels}:
         raise ValueError("class names repeat")
+    if not set(meta.shot_labels) <= set(meta.labels):
+        raise ValueError("a shot belongs to none of the classes")
 
 
 def _support(arrays: _Arrays, meta: _Meta) -> Support:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 __all__ = ["read_npy", "read_npz"]
 
 _MAX_MEMBERS = 64
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what numpy writes
 _PLAIN_KINDS = "fiu"  # floating point, signed and unsigned integers
 
 
@@ -29,7 +30,10 @@ def read_npy(data: bytes) -> NDArray[np.generic]:
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f".npy version {version} is not supported")
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran_order, dtype = read_header(stream)
+    try:
+        shape, fortran_order, dtype = read_header(stream)
+    except Exception as error:  # numpy lets out whatever its parser of Python literals raises
+        raise ValueError(f"the .npy header cannot be read ({error!r:.200})") from error
     if dtype.hasobject or dtype.kind not in _PLAIN_KINDS:
         raise ValueError(f"arrays of {dtype} are not accepted")
     expected = math.prod(shape) * dtype.itemsize
@@ -58,6 +62,8 @@ def read_npz(data: bytes, *, max_bytes: int) -> dict[str, NDArray[np.generic]]:
             total = sum(member.file_size for member in members)
             if len(members) > _MAX_MEMBERS or total > max_bytes:
                 raise ValueError(f"{len(members)} members of {total} bytes exceed {_MAX_MEMBERS} of {max_bytes}")
+            if any(member.compress_type not in _COMPRESSIONS for member in members):
+                raise ValueError("a member is compressed in another way than numpy does")
             return {member.filename.removesuffix(".npy"): read_npy(archive.read(member)) for member in members}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
         raise ValueError(f"not a whole .npz file ({error})") from error

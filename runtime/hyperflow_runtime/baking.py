@@ -26,7 +26,10 @@ class EncoderSlot:
     def __init__(self, backend: Backend, theta: Array) -> None:
         """Serve theta (P,) at once; call `start_baking` for speed."""
         self._backend, self._theta = backend, theta
-        self._encoder: Encoder = _UnbakedEncoder(backend, theta)
+        self._unbaked: Encoder = _UnbakedEncoder(backend, theta)
+        self._encoder: Encoder = self._unbaked
+        self._lock = threading.Lock()
+        self._is_wanted = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -36,20 +39,31 @@ class EncoderSlot:
 
     def start_baking(self) -> None:
         """Prepare the faster encoder in a thread of its own, and swap it in when it is ready."""
-        if self._thread is None:
-            # Not a daemon: a process that ends while a graph is being compiled would abort.
-            self._thread = threading.Thread(target=self._bake, name="hyperflow-bake")
-            self._thread.start()
+        with self._lock:
+            self._is_wanted = True
+            if self._thread is None and self._encoder is self._unbaked:
+                # Not a daemon: a process that ends while a graph is being compiled would abort.
+                self._thread = threading.Thread(target=self._bake, name="hyperflow-bake")
+                self._thread.start()
+
+    def drop_baked(self) -> None:
+        """Free the faster encoder, which holds a copy of all weights; `start_baking` makes it again."""
+        with self._lock:
+            self._is_wanted, self._encoder = False, self._unbaked
 
     def wait(self) -> None:
         """Return when baking, if it was started, is over."""
-        if self._thread is not None:
-            self._thread.join()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join()
 
     def _bake(self) -> None:
         try:
             baked = self._backend.baked(self._theta)
         except BackendError:
-            return  # closed meanwhile, or refused: the dynamic graph goes on answering
-        if baked is not None:
-            self._encoder = baked
+            baked = None  # closed meanwhile, or refused: the dynamic graph goes on answering
+        with self._lock:
+            if baked is not None and self._is_wanted:
+                self._encoder = baked
+            self._thread = None

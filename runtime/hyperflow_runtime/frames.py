@@ -21,6 +21,7 @@ MIN_SIDE_PX = 4
 MAX_SIDE_PX = 16_384
 MAX_PIXELS = 100_000_000
 _MAX_FILE_BYTES = 256 * 2**20
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")  # Pillow knows more, and runs Ghostscript for one of them
 
 
 def _check_size(width: int, height: int, what: str) -> None:
@@ -77,7 +78,7 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
         size_bytes = path.stat().st_size
         if not path.is_file() or not 0 < size_bytes <= _MAX_FILE_BYTES:
             raise FrameError(f"{path} is no image file: {size_bytes} bytes; give a file of 1 byte to 256 MiB")
-        with Image.open(io.BytesIO(path.read_bytes())) as image:
+        with Image.open(io.BytesIO(path.read_bytes()), formats=_FORMATS) as image:
             _check_size(image.width, image.height, str(path))
             if image.mode.startswith("I"):  # 16-bit grey, in one of Pillow's several spellings
                 return np.repeat(as_eight_bit(np.asarray(image).astype(np.uint16))[:, :, None], 3, axis=2)

@@ -157,7 +157,7 @@ class Session:
     def _forget(self, label: str) -> None:
         if self._in_force is not None:
             classifier = self._in_force[0].without_class(label)
-            self._in_force = None if classifier is None else (classifier, self._in_force[1])
+            self._serve(None if classifier is None else (classifier, self._in_force[1]))
 
     def rename_class(self, old: str, new: str) -> None:
         """Give a class another name; nothing needs to adapt for that.
@@ -173,7 +173,7 @@ class Session:
             self._is_stale = was_stale
 
     def undo(self) -> None:
-        """Take back the last change of the support, together with any `adapt` since; nothing is computed.
+        """Take back the last change of the support, together with any `adapt` since, without adapting again.
 
         Raises:
             SupportError: There is nothing to take back.
@@ -181,7 +181,8 @@ class Session:
         with self._lock:
             if not self._history:
                 raise SupportError("nothing to undo")
-            self._support, self._in_force, self._is_stale = self._history.pop()
+            self._support, in_force, self._is_stale = self._history.pop()
+            self._serve(in_force)
 
     def adapt(self, *, step_size: float | None = None, guard: bool = True) -> AdaptReport:
         """Adapt to the support, without a gradient.
@@ -206,15 +207,22 @@ class Session:
         return report
 
     def _put_in_force(self, classifier: Classifier) -> None:
-        slot = EncoderSlot(self._backend, classifier.theta)
-        if self._bake:
-            slot.start_baking()
-        self._in_force, self._is_stale = (classifier, slot), False
+        self._serve((classifier, EncoderSlot(self._backend, classifier.theta)))
+        self._is_stale = False
+
+    def _serve(self, in_force: tuple[Classifier, EncoderSlot] | None) -> None:
+        """Change what predictions use; of all the thetas in the history, only the one in force stays baked."""
+        if in_force is not None and self._bake:
+            in_force[1].start_baking()
+        before, self._in_force = self._in_force, in_force
+        if before is not None and (in_force is None or in_force[1] is not before[1]):
+            before[1].drop_baked()
 
     def wait_until_baked(self) -> None:
         """Return when the faster encoder of the last `adapt` is in use. Predictions never need this; benchmarks do."""
-        if self._in_force is not None:
-            self._in_force[1].wait()
+        in_force = self._in_force
+        if in_force is not None:
+            in_force[1].wait()
 
     def predict(self, frame: Frame, *, allow_unknown: bool = True) -> Prediction:
         """Classify one frame.

@@ -61,7 +61,7 @@ def read_config(folder: Path) -> ModelConfig:
         return msgspec.json.decode(path.read_bytes(), type=ModelConfig)
     except OSError as error:
         raise CheckpointError(f"no checkpoint at {folder}: {CONFIG_NAME} cannot be read ({error})") from error
-    except (msgspec.MsgspecError, HyperflowError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, HyperflowError) as error:
         raise CheckpointError(f"{path} is not a checkpoint configuration ({error})") from error
 
 

@@ -21,7 +21,7 @@ __all__ = ["command"]
     "--max-support", type=click.IntRange(2, 65536), default=512, show_default=True, help="Most support images."
 )
 @click.option("--max-ways", type=click.IntRange(2, 4096), default=64, show_default=True, help="Most classes.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random comparison.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random comparison.")
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 def command(

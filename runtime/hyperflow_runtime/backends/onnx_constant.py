@@ -109,8 +109,13 @@ def with_constant_input(model: bytes, name: str, value: NDArray[np.float32]) -> 
     Raises:
         ValueError: No whole ONNX file, or no such input.
     """
-    parts = [
-        _field(_MODEL_GRAPH, _graph_with_constant(payload, name, value)) if number == _MODEL_GRAPH else bytes(whole)
-        for number, _, whole, payload in _fields(memoryview(model))
-    ]
+    parts, n_graphs = [], 0
+    for number, _, whole, payload in _fields(memoryview(model)):
+        if number == _MODEL_GRAPH:
+            n_graphs += 1
+            parts.append(_field(_MODEL_GRAPH, _graph_with_constant(payload, name, value)))
+        else:
+            parts.append(bytes(whole))
+    if n_graphs != 1:
+        raise ValueError(f"the model has {n_graphs} graphs, expected one")
     return b"".join(parts)

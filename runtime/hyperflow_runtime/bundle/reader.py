@@ -56,8 +56,10 @@ class Bundle:
 def _read_manifest(path: Path) -> tuple[Manifest, str]:
     file = path / "manifest.json"
     try:
-        if file.stat().st_size > _MAX_MANIFEST_BYTES:
-            raise BundleError(f"{file} has more than {_MAX_MANIFEST_BYTES} bytes; this is no HyperFlow bundle")
+        if file.stat().st_size > _MAX_MANIFEST_BYTES or not file.is_file():
+            raise BundleError(
+                f"{file} is not a file of at most {_MAX_MANIFEST_BYTES} bytes; this is no HyperFlow bundle"
+            )
         data = file.read_bytes()
     except OSError as error:
         raise BundleError(f"no bundle at {path}: manifest.json cannot be read ({error.strerror})") from error

@@ -6,6 +6,7 @@ Both files hold the original layer names; the Keras file holds kernels as HWIO.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,9 +103,9 @@ def load_mobilenet_v2(path: Path, *, size_px: int = 224) -> PretrainedMobileNetV
         CheckpointError: Not readable, or arrays missing or of another shape.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise CheckpointError(f"{path} is not a readable .npz file ({error})") from error
     is_keras = "Conv1/kernel" in arrays
     config = _KERAS if is_keras else _ONNX_ZOO

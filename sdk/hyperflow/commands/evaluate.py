@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.option("--n-shot", type=click.IntRange(min=1), default=5, show_default=True, help="Support images a class.")
 @click.option("--n-query", type=click.IntRange(min=1), default=10, show_default=True, help="Query images a class.")
 @click.option("--episodes", type=click.IntRange(min=1), default=100, show_default=True, help="Episodes a set.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the episodes.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the episodes.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path),
               help="Also write everything, each episode included, to this file.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -46,6 +46,8 @@ def command(
 
     config = EvaluationConfig(n_way, n_shot, n_query, episodes, seed)
     sets, opened = open_image_sets(data), open_subject(subject)
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
     with Progress(console=Console(stderr=True), disable=quiet) as progress:
         bar = progress.add_task("episodes", total=episodes * len(sets))
         result = evaluate(

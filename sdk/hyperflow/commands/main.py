@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import click
 
+from hyperflow.commands.lazy_group import LazyGroup
 from hyperflow.errors import HyperflowError
 
 __all__ = ["main"]
@@ -29,33 +27,13 @@ def _installed_version() -> str:
         return "(not installed)"
 
 
-class _LazyGroup(click.Group):
-    """Names and one-line helps without importing a command; the module is loaded when its command is."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(f"hyperflow.commands.{name}").command
-        return command
-
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except HyperflowError as error:
-            raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo("Interrupted. Training goes on from its last saved state with --resume.", err=True)
-            sys.exit(130)
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    package="hyperflow.commands",
+    helps=_COMMANDS,
+    errors=(HyperflowError,),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(_installed_version(), prog_name="hyperflow")
 def main() -> None:
     """Few-shot adaptation without gradients: train and evaluate.
@@ -65,6 +43,8 @@ def main() -> None:
       hyperflow pretrain --data data/train --config configs/default-pretrain.json --out runs/pretrain
       hyperflow train runs/pretrain/checkpoint --data data/train --config configs/default-train.json --out runs/drift
       hyperflow evaluate runs/drift/checkpoint --data data/eval --json results.json
+
+    An interrupted training goes on from its last saved state with --resume.
 
     Tab completion: eval "$(_HYPERFLOW_COMPLETE=bash_source hyperflow)"
     """
@@ -83,7 +63,7 @@ def run_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--out", type=anywhere, required=True, help="Folder of the run: log, state, checkpoint."),
         click.option("--config", type=existing, help="JSON file; anything left out keeps its default."),
         click.option("--n-steps", type=click.IntRange(min=1), help="Optimiser steps, instead of the configured."),
-        click.option("--seed", type=int, help="Seed of everything random, instead of the configured."),
+        click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random, not the configured."),
         click.option("--cache", type=anywhere, default=default_cache, help="Folder for packed images."),
         click.option("--resume", is_flag=True, help="Go on from the last saved state in --out."),
         click.option("--quiet", is_flag=True, help="No progress bars."),

@@ -22,6 +22,6 @@ def read_run_config(kind: type[Config], path: Path | None, **changes: object) ->
     """
     try:
         config = kind() if path is None else msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not a configuration of this command ({error})") from error
     return msgspec.structs.replace(config, **{name: value for name, value in changes.items() if value is not None})

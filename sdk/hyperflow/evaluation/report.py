@@ -17,7 +17,7 @@ def table_of(evaluation: Evaluation) -> Table:
         f"seed {config.seed}; accuracy and paired gain over direct, % ± 95% CI"
     )
     table = Table(title=title, title_justify="left")
-    table.add_column("set")
+    table.add_column("set", overflow="fold")
     for heading in ("direct", "adapted", "guarded", "gain adapted", "gain guarded"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, result in evaluation.sets.items():

@@ -81,7 +81,9 @@ class CheckpointSubject:
             answers[step_size] = cosines.argmax(dim=1).numpy()
             losses[step_size] = leave_one_out_loss(features, onehot, device.logit_scale)
         picked = choose_candidate([losses[h] for h in device.candidates], device.penalties)
-        guarded = device.step_size if picked is None else device.candidates[picked]
+        if picked is None:  # nothing could be left out: fall back as the device does
+            picked = device.candidates.index(device.step_size) if device.step_size in device.candidates else -1
+        guarded = device.candidates[picked]
         return {"direct": answers[0.0], "adapted": answers[device.step_size], "guarded": answers[guarded]}
 
 

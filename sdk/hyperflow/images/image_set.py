@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import zipfile
+import zlib
 from collections import defaultdict
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +17,9 @@ from hyperflow.errors import DataError
 __all__ = ["ImageSet", "open_image_set", "open_image_sets"]
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+_DECODER_ERRORS = (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError)
+_MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # torn, encrypted, unknown compression
 
 
 class _Reader(Protocol):
@@ -96,7 +100,7 @@ class ImageSet:
         try:
             with Image.open(io.BytesIO(self._reader.read(member))) as image:
                 return image.convert("RGB")
-        except (OSError, zipfile.BadZipFile, Image.DecompressionBombError, ValueError, SyntaxError) as error:
+        except (*_DECODER_ERRORS, *_MEMBER_ERRORS) as error:
             raise DataError(
                 f"{self.name}/{member} cannot be decoded ({error}); remove it or replace it by a whole image"
             ) from error

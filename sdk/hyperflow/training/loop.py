@@ -68,7 +68,8 @@ def run_loop(
 ) -> None:
     """Run the steps of a training, from the start or from where an earlier run was stopped.
 
-    A step draws its chance from the seed and its own number alone, so a resumed run equals one that never stopped.
+    A step draws its chance from the seed and its own number, or from a generator that `state` keeps, so a resumed run
+    equals one that never stopped.
 
     Args:
         options: Where and how long.
@@ -77,14 +78,20 @@ def run_loop(
         restore: Puts a state back.
 
     Raises:
-        TrainingError: The folder already holds a run, a state cannot be read, or a figure is not finite.
+        TrainingError: The folder already holds a run, a state cannot be read or is of another run, or a figure is not
+            finite.
     """
     options.folder.mkdir(parents=True, exist_ok=True)
     state_path, log_path = options.folder / STATE_NAME, options.folder / LOG_NAME
     first = 0
     if options.resume:
         tensors, first = load_state(state_path)
-        restore(tensors)
+        try:
+            restore(tensors)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise TrainingError(
+                f"{state_path} is the state of another run; resume with the data and configuration it was started with"
+            ) from error
     elif state_path.exists():
         raise TrainingError(f"{options.folder} already holds a run; add --resume to go on, or name another folder")
     meter = _Meter()

@@ -153,12 +153,16 @@ class _Trainer:
 
     def state(self) -> dict[str, torch.Tensor]:
         averages = {f"average.{name}": value for name, value in self._average.items()}
-        return {**self._drift.state_dict(), **averages, **optimizer_tensors(self._optimizer)}
+        # Dropout draws from torch's own generator.
+        chance = {"torch_generator": torch.get_rng_state()}
+        return {**self._drift.state_dict(), **averages, **optimizer_tensors(self._optimizer), **chance}
 
     def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
         self._drift.load_state_dict({name: tensors[name] for name in self._average})
         self._average = {name: tensors[f"average.{name}"] for name in self._average}
         load_optimizer(self._optimizer, tensors)
+        if "torch_generator" in tensors:
+            torch.set_rng_state(tensors["torch_generator"])
 
     def finished(self) -> HyperFlow:
         """The model with averaged weights, in eval mode."""

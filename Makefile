@@ -1,0 +1,66 @@
+# `make demo` runs the main job, `make test` the tests; both set up .venv in this checkout when it is absent.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# For a CPU-only torch of a few hundred MB: make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PIP_ARGS ?=
+IMAGES ?=
+BUNDLE := build/default.hyperflow
+RENDERED := build/demo-images
+CLASSIFY := $(BIN)/python samples/folder_classifier/classify.py --bundle $(BUNDLE) --picture build/demo.png --save build/demo.adaptation
+
+.PHONY: demo test lint types imports check format clean
+
+demo: $(VENV)/.demo
+ifeq ($(strip $(IMAGES)),)
+	$(BIN)/python samples/rendered_objects/render.py $(RENDERED)
+	$(BIN)/hyperflow-export bundle models/default -o $(BUNDLE) --images $(RENDERED)/support --force
+	$(CLASSIFY) $(RENDERED)/support $(RENDERED)/query
+else
+	$(BIN)/hyperflow-export bundle models/default -o $(BUNDLE) --images "$(IMAGES)" --force
+	$(CLASSIFY) "$(IMAGES)"
+endif
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+	cd samples/folder_classifier && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml classify.py
+	cd samples/rendered_objects && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml render.py
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+check: lint types imports test
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  echo "Installing python3-venv, which Debian and Ubuntu package apart from Python"; \
+	  $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install -y python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.created pyproject.toml constraints.txt
+	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[export,samples]"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt
+	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	touch $@ $(VENV)/.demo
