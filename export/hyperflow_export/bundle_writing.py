@@ -94,4 +94,6 @@ def _swap(staging: Path, output: Path) -> None:
     except OSError:
         os.rename(aside, output)
         raise
+    if aside.is_symlink():
+        aside.unlink()
     shutil.rmtree(aside, ignore_errors=True)

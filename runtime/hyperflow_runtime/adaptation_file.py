@@ -143,6 +143,8 @@ def _check_shapes(arrays: _Arrays, meta: _Meta, bundle: Bundle) -> None:
         raise ValueError("class names repeat")
     if not set(meta.shot_labels) <= set(meta.labels):
         raise ValueError("a shot belongs to none of the classes")
+    if not 0.0 < meta.logit_scale <= 1e6:
+        raise ValueError(f"logit_scale is {meta.logit_scale}")
 
 
 def _support(arrays: _Arrays, meta: _Meta) -> Support:

@@ -13,6 +13,7 @@ from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
 from hyperflow.adapted.subset import SubsetRule
 from hyperflow.backbones.build import BackboneConfig, build_backbone
 from hyperflow.backbones.conv import ConvConfig
+from hyperflow.drift.channels import channel_statistics
 from hyperflow.drift.config import DriftConfig
 from hyperflow.drift.encoder import SupportEncoder
 from hyperflow.drift.euler import integrate
@@ -109,7 +110,7 @@ class HyperFlow(nn.Module):
         self.config = config
         self.backbone = AdaptableBackbone(network or fresh, feature_dim, config.subset)
         self.encoder = SupportEncoder(feature_dim, config.drift)
-        self.field = DriftField(self.backbone.layout.n_parameters, config.drift)
+        self.field = DriftField(self.backbone.layout, feature_dim, config.drift)
 
     def encode(self, images: torch.Tensor, theta: torch.Tensor | None = None) -> torch.Tensor:
         """Features of preprocessed images (B, 3, H, W) under theta (P,), by default theta_0; (B, D)."""
@@ -125,9 +126,13 @@ class HyperFlow(nn.Module):
             step_size: Euler step size h, a scalar tensor; 0 gives theta_0.
         """
         task = self.encoder(features, labels_onehot)
+        statistics = channel_statistics(features, labels_onehot)
         start = torch.zeros_like(self.backbone.theta_0)[None]
         change, step_norms = integrate(
-            lambda state, t: self.field(state, t, task), start, n_steps=self.config.n_steps, step_size=step_size
+            lambda state, t: self.field(state, t, task, statistics),
+            start,
+            n_steps=self.config.n_steps,
+            step_size=step_size,
         )
         return Adapted(self.backbone.theta_0 + self.backbone.units * change[0], step_norms)
 

@@ -33,7 +33,7 @@ def tiny_model() -> HyperFlow:
         device=DeviceDefaults(logit_scale=10.0, unknown_floor=0.3),
     )
     model = HyperFlow(config).eval()
-    torch.nn.init.normal_(model.field.out.weight, std=0.3)
+    torch.nn.init.normal_(model.field.directions, std=0.3)
     return model
 
 

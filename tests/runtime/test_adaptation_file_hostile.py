@@ -111,6 +111,8 @@ BAD_META: list[tuple[dict[str, Any], str]] = [
     ({"shot_labels": ["mug"] * 9}, "a shot belongs to none of the classes"),
     ({"shot_labels": [""] + ["red"] * 8}, "a shot belongs to none of the classes"),
     ({"step_size": None}, r"Expected `float`, got `null` - at `\$\.step_size`"),
+    ({"logit_scale": 0.0}, "logit_scale is 0.0"),
+    ({"logit_scale": 1e39}, r"logit_scale is 1e\+39"),
     ({"logit_scale": "10"}, r"Expected `float`, got `str` - at `\$\.logit_scale`"),
 ]
 

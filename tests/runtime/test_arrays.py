@@ -58,6 +58,13 @@ def test_an_array_is_read_as_numpy_reads_it(array: NDArray[Any]) -> None:
     np.testing.assert_array_equal(read, array)
 
 
+def test_the_second_version_of_the_format_is_read() -> None:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, ARRAYS[0], version=(2, 0))
+
+    np.testing.assert_array_equal(read_npy(buffer.getvalue()), ARRAYS[0])
+
+
 def test_all_arrays_of_an_npz_are_read() -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, a=ARRAYS[0], b=ARRAYS[4])

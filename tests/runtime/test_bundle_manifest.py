@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,7 +55,8 @@ BROKEN_RULES: list[tuple[JsonPath, object, str]] = [
     (("adaptation", "candidates"), [], r"there must be 1..16 candidates, got 0"),
     (("adaptation", "candidates"), [0.0], "candidates and penalties differ in number"),
     (("adaptation", "candidates"), [0.5, 1.0, 2.0], r"candidates must hold 0 \(do nothing\)"),
-    (("head", "logit_scale"), 0.0, "logit_scale must be above 0, got 0.0"),
+    (("head", "logit_scale"), 0.0, r"logit_scale must be in \(0, 1e6\], got 0.0"),
+    (("head", "logit_scale"), 1e39, r"logit_scale must be in \(0, 1e6\], got 1e\+39"),
     (("theta",), [], r"theta must have 1..67108864 coordinates, got 0"),
     (("theta", 0, "size"), 9, r"theta slot 'stem.1.shift' leaves a hole or overlaps"),
     (("theta", 0, "offset"), 1, r"theta slot 'stem.1.scale' leaves a hole or overlaps"),
@@ -76,6 +78,45 @@ def test_a_broken_rule_is_named(
 
     with pytest.raises(BundleError, match=message):
         read_bundle(bundle_copy)
+
+
+LARGEST_AND_LEAST: list[tuple[JsonPath, object]] = [
+    (("preprocessing", "size_px"), 16),
+    (("preprocessing", "size_px"), 1024),
+    (("preprocessing", "crop_fraction"), 1e-3),
+    (("preprocessing", "mean"), [-1.0, 0.0, 2.0]),
+    (("feature_dim",), 1),
+    (("feature_dim",), 65536),
+    (("limits",), {"max_batch": 1, "max_support": 2, "max_ways": 2}),
+    (("limits",), {"max_batch": 4096, "max_support": 65536, "max_ways": 4096}),
+    (("adaptation", "n_steps"), 1),
+    (("adaptation", "n_steps"), 64),
+    (("adaptation",), {"n_steps": 2, "step_size": -1.0, "candidates": [0.0], "penalties": [0.1]}),
+    (("adaptation",), {"n_steps": 2, "step_size": 1.0, "candidates": list(range(16)), "penalties": [0.0] * 16}),
+    (("head", "logit_scale"), 1e-3),
+    (("head", "logit_scale"), 1e6),
+    (("parity",), []),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), LARGEST_AND_LEAST)
+def test_a_value_at_the_edge_of_its_rule_is_accepted(
+    bundle_copy: Path, edit_manifest: EditManifest, path: JsonPath, value: object
+) -> None:
+    edit_manifest(bundle_copy, lambda manifest: put(manifest, path, value))
+
+    found: object = read_bundle(bundle_copy).manifest
+    for key in path:
+        found = getattr(found, str(key))
+    assert json.loads(msgspec.json.encode(found)) == value
+
+
+def test_a_manifest_cannot_be_changed_once_it_is_checked(tiny_bundle: Path) -> None:
+    manifest = read_bundle(tiny_bundle).manifest
+
+    for part in (manifest, manifest.preprocessing, manifest.limits, manifest.adaptation, manifest.head):
+        with pytest.raises(AttributeError, match="immutable type"):
+            setattr(part, type(part).__struct_fields__[0], 7)
 
 
 @pytest.mark.parametrize(

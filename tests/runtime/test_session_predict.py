@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,14 @@ def assert_close(found: Prediction, expected: Prediction) -> None:
     assert found.label == expected.label
     assert found.scores == pytest.approx(expected.scores, abs=1e-5)
     assert found.cosine == pytest.approx(expected.cosine, abs=1e-5)
+
+
+def test_answers_and_reports_cannot_be_changed(adapted: Session, pictures: Pictures) -> None:
+    report = adapted.adapt()
+
+    for value in (adapted.predict(pictures["red"][0]), report, report.candidates[0]):
+        with pytest.raises(FrozenInstanceError, match="cannot assign to field"):
+            setattr(value, next(iter(vars(value))), None)
 
 
 def test_pictures_that_were_never_shown_are_told_apart(adapted: Session, pictures: Pictures) -> None:

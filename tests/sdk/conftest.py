@@ -49,7 +49,7 @@ def tiny_config() -> ModelConfig:
 def tiny_model(tiny_config: ModelConfig) -> HyperFlow:
     """An untrained model whose drift moves theta: its output layer is not zero."""
     model = HyperFlow(tiny_config).eval()
-    torch.nn.init.normal_(model.field.out.weight, std=0.3)
+    torch.nn.init.normal_(model.field.directions, std=0.3)
     return model
 
 

@@ -84,7 +84,7 @@ def test_pretraining_training_and_evaluating_work_one_after_the_other(
     assert "3-way 2-shot, 2 episodes a set" in third.stdout
 
 
-def test_an_interrupted_training_says_how_to_go_on_and_does(
+def test_an_interrupted_training_ends_in_one_line_and_goes_on_with_resume(
     configs: Path, shape_sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments: list[Any] = [
@@ -101,7 +101,7 @@ def test_an_interrupted_training_says_how_to_go_on_and_does(
         stopped = _run(*arguments, "--resume", "--n-steps", "6")
     again = _run(*arguments, "--resume", "--n-steps", "6")
 
-    _fails(stopped, 130, "Interrupted. Training goes on from its last saved state with --resume.")
+    _fails(stopped, 130, "Interrupted; nothing half-written was left in place.")
     assert again.exit_code == 0, again.output
     assert [json.loads(line)["step"] for line in (tmp_path / "run/log.jsonl").read_text().splitlines()] == [4, 6]
 
@@ -177,26 +177,28 @@ def test_the_version_is_the_installed_one() -> None:
     assert result.stdout.startswith("hyperflow, version ")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([command, "-h"] for command in COMMANDS)], ids=" ".join)
-def test_help_needs_neither_torch_nor_onnx(arguments: list[str]) -> None:
+def _without(modules: tuple[str, ...], arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own where some modules cannot be imported."""
     script = (
         "import sys\n"
-        "for name in ('torch', 'onnx', 'onnxruntime', 'onnxscript'): sys.modules[name] = None\n"
+        f"for name in {modules!r}: sys.modules[name] = None\n"
         "from hyperflow.commands.main import main\n"
         f"main({arguments!r})\n"
     )
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+@pytest.mark.parametrize("arguments", [["--help"], *([command, "-h"] for command in COMMANDS)], ids=" ".join)
+def test_help_needs_neither_torch_nor_onnx(arguments: list[str]) -> None:
+    done = _without(("torch", "onnx", "onnxruntime", "onnxscript"), arguments)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "Example:" in done.stdout
 
 
-def test_what_needs_torch_fails_without_it() -> None:
-    """The guard of the test above would not hold if a missing torch went unnoticed."""
-    script = "import sys; sys.modules['torch'] = None; import hyperflow.checkpoint"
-
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+def test_a_command_that_needs_torch_says_that_it_is_not_installed(checkpoint: Path, shape_sets: Path) -> None:
+    done = _without(("torch",), ["evaluate", str(checkpoint), "--data", str(shape_sets)])
 
     assert done.returncode == 1
-    assert "import of torch halted" in done.stderr
+    assert done.stderr.startswith("Error: torch is not installed; pip install ")
+    assert done.stderr.count("\n") == 1

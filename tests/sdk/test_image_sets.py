@@ -90,6 +90,16 @@ def test_other_colour_modes_become_rgb(mode: str, tmp_path: Path) -> None:
     assert open_image_set(tmp_path).image("pen/a.png").mode == "RGB"
 
 
+def test_16_bit_grey_keeps_its_shades(tmp_path: Path) -> None:
+    shades = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
+    (tmp_path / "pen").mkdir()
+    Image.fromarray(shades).save(tmp_path / "pen/a.png")
+
+    image = np.asarray(open_image_set(tmp_path).image("pen/a.png"))
+
+    np.testing.assert_array_equal(image, (shades // 257)[:, :, None].repeat(3, axis=2))
+
+
 def test_a_path_can_be_one_set_or_a_folder_of_sets(tmp_path: Path) -> None:
     _write_folder(tmp_path / "all" / "desk", {"pen/a.png": _encoded()})
     _write_zip(tmp_path / "all" / "kitchen.zip", {"mug/a.png": _encoded()})

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from hyperflow.adapted.subset import Slot, ThetaLayout
 from hyperflow.backbones.conv import ConvConfig
+from hyperflow.drift.channels import channel_statistics
 from hyperflow.drift.config import DriftConfig
 from hyperflow.drift.encoder import SupportEncoder
 from hyperflow.drift.field import DriftField
@@ -72,9 +74,12 @@ def test_another_task_has_another_vector(
 
 
 def test_an_untrained_field_is_zero_everywhere() -> None:
-    field = DriftField(10, DriftConfig(width=16)).eval()
+    layout = ThetaLayout((Slot("early", 0, 6), Slot("late", 6, 4)))
+    field = DriftField(layout, 4, DriftConfig(width=16)).eval()
 
-    assert torch.equal(field(torch.randn(1, 10), torch.rand(1, 1), torch.randn(1, 16)), torch.zeros(1, 10))
+    velocity = field(torch.randn(1, 10), torch.rand(1, 1), torch.randn(1, 16), torch.randn(4, 9))
+
+    assert torch.equal(velocity, torch.zeros(1, 10))
 
 
 def test_an_untrained_drift_leaves_theta_exactly_where_it_is(tiny_config: ModelConfig) -> None:
@@ -100,7 +105,8 @@ def test_adapting_follows_the_field_in_units_of_each_coordinate(tiny_model: Hype
         task = tiny_model.encoder(features, onehot)
         change, norms = torch.zeros(1, len(tiny_model.backbone.theta_0)), []
         for k in range(tiny_model.config.n_steps):
-            step = step_size * tiny_model.field(change, torch.tensor([[k / tiny_model.config.n_steps]]), task)
+            t = torch.tensor([[k / tiny_model.config.n_steps]])
+            step = step_size * tiny_model.field(change, t, task, channel_statistics(features, onehot))
             norms.append(step.norm().item())
             change = change + step
 

@@ -115,7 +115,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The prototype head's calibration.
 
     Attributes:
-        logit_scale: Factor from cosine to logit, above 0.
+        logit_scale: Factor from cosine to logit, in (0, 1e6].
         unknown_margin: Allowed fall below the support's own cosines, in their standard deviations.
         unknown_floor: Cosine threshold when no class has a second shot.
     """
@@ -125,7 +125,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unknown_floor: float
 
     def __post_init__(self) -> None:
-        _require(self.logit_scale > 0.0, f"logit_scale must be above 0, got {self.logit_scale}")
+        _require(0.0 < self.logit_scale <= 1e6, f"logit_scale must be in (0, 1e6], got {self.logit_scale}")
 
 
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,7 +1,7 @@
 """The drift field v(theta, t | S): the velocity of fine-tuning, predicted.
 
-HyperFlow (Kim, Kim, Hong, arXiv:2504.15323), section 3: a residual MLP on the flat parameter vector. Its output layer
-starts at zero, so that an untrained field leaves theta where it is.
+HyperFlow (Kim, Kim, Hong, arXiv:2504.15323): a residual MLP on the flat parameter vector. Its output starts at zero, so
+that an untrained field leaves theta where it is.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from hyperflow.adapted.subset import ThetaLayout
+from hyperflow.drift.channels import ChannelField, aligned_slots
 from hyperflow.drift.config import DriftConfig
 
 __all__ = ["DriftField"]
@@ -31,37 +33,50 @@ class _Block(nn.Module):
 
 
 class DriftField(nn.Module):
-    """Velocity of theta, measured in the units of each coordinate."""
+    """Velocity of theta, measured in the units of each coordinate.
 
-    def __init__(self, n_parameters: int, config: DriftConfig) -> None:
-        """Build with fresh weights and a zero output layer.
+    A residual MLP mixes a few learned directions in theta; few, because a training set has few domains to learn from.
+    A second part, shared by all feature channels, moves the scales and shifts next to the features.
+    """
+
+    def __init__(self, layout: ThetaLayout, feature_dim: int, config: DriftConfig) -> None:
+        """Build with fresh weights; the velocity is zero everywhere.
 
         Args:
-            n_parameters: Length P of theta.
-            config: Width, blocks, output scale.
+            layout: Layout of theta, P coordinates.
+            feature_dim: Size D of a feature.
+            config: Width, blocks, rank, output scale.
         """
         super().__init__()
+        n_parameters, n_aligned = layout.n_parameters, aligned_slots(layout, feature_dim)
         self.from_change = nn.Linear(n_parameters, config.width)
         self.from_time = nn.Linear(1, config.width)
         self.from_task = nn.Linear(config.width, config.width)
         self.blocks = nn.Sequential(*(_Block(config) for _ in range(config.field_blocks)))
         self.norm = nn.LayerNorm(config.width)
-        self.out = nn.Linear(config.width, n_parameters)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.mix = nn.Linear(config.width, config.field_rank)
+        self.directions = nn.Parameter(torch.zeros(config.field_rank, n_parameters))
+        self.channels = ChannelField(n_aligned, config) if n_aligned and config.channel_width else None
         self.output_scale = config.output_scale
 
-    def forward(self, change: torch.Tensor, t: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, change: torch.Tensor, t: torch.Tensor, task: torch.Tensor, statistics: torch.Tensor
+    ) -> torch.Tensor:
         """Predict d(change)/dt.
 
         Args:
             change: (theta - theta_0) / units, (1, P).
             t: Time in [0, 1], (1, 1).
             task: Task vector of the support encoder, (1, width).
+            statistics: Of `channel_statistics`, (D, 9).
 
         Returns:
             (1, P), in units a step.
         """
         hidden = self.from_change(change) + self.from_time(t - 0.5) + self.from_task(task)
-        velocity: torch.Tensor = self.out(self.norm(self.blocks(hidden))) * self.output_scale
-        return velocity
+        velocity: torch.Tensor = self.mix(self.norm(self.blocks(hidden))) @ self.directions
+        if self.channels is not None:
+            aligned = self.channels(change, t, task, statistics)
+            n_before = change.shape[1] - aligned.shape[1]
+            velocity = torch.cat([velocity[:, :n_before], velocity[:, n_before:] + aligned], dim=1)
+        return velocity * self.output_scale

@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 from PIL import Image
 
 from hyperflow.errors import DataError
@@ -64,6 +65,12 @@ class _ZipReader:
         return self._opened().read(name)
 
 
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit grey, in one of Pillow's several spellings; convert would cut it off at 255
+        image = Image.fromarray((np.asarray(image).astype(np.uint16) // 257).astype(np.uint8))
+    return image.convert("RGB")
+
+
 class ImageSet:
     """Images in classes, listed at once and decoded only when asked for.
 
@@ -99,7 +106,7 @@ class ImageSet:
         """
         try:
             with Image.open(io.BytesIO(self._reader.read(member))) as image:
-                return image.convert("RGB")
+                return _as_rgb(image)
         except (*_DECODER_ERRORS, *_MEMBER_ERRORS) as error:
             raise DataError(
                 f"{self.name}/{member} cannot be decoded ({error}); remove it or replace it by a whole image"

@@ -1,0 +1,197 @@
+"""A checkpoint and the bundle exported from it answer the same episodes with the same labels."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from hyperflow.adapted.guard import leave_one_out_loss
+from hyperflow.checkpoint import load_checkpoint, save_checkpoint
+from hyperflow.commands.main import main
+from hyperflow.episodes.sampling import episode_rng, sample_episode
+from hyperflow.evaluation.subjects import METHODS, CheckpointSubject, open_subject
+from hyperflow.images.image_set import open_image_set
+from hyperflow.images.preprocessing import crop_and_resize, normalise
+from hyperflow.model import HyperFlow
+from hyperflow_export.evaluation import BundleSubject
+from hyperflow_runtime import open_bundle
+from hyperflow_runtime.bundle.reader import read_bundle
+
+N_CLASSES, N_IMAGES = 6, 12
+
+DEVICES: dict[str, dict[str, Any]] = {
+    "as exported": {},
+    "large steps": {"step_size": 20.0, "candidates": [0.0, 5.0, 20.0], "penalties": [0.0, 0.0, 0.0]},
+    "penalties": {"step_size": 20.0, "candidates": [0.0, 5.0, 20.0], "penalties": [0.0, 0.05, 0.2]},
+    "default is no candidate": {"step_size": 20.0, "candidates": [0.0, 5.0], "penalties": [0.0, 0.0]},
+    "nothing but theta_0": {"step_size": 0.0, "candidates": [0.0], "penalties": [0.0]},
+}
+
+
+class Twins(NamedTuple):
+    """The same model twice."""
+
+    checkpoint: Path
+    bundle: Path
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six classes that overlap: stripes of a direction under noise, no two images of one size."""
+    root = tmp_path_factory.mktemp("agreement") / "stripes"
+    rng = np.random.default_rng(0)
+    for c in range(N_CLASSES):
+        (root / f"class{c}").mkdir(parents=True)
+        for index in range(N_IMAGES):
+            height, width = rng.integers(33, 90, size=2)
+            y, x = np.mgrid[:height, :width] / 4
+            wave = np.sin(x * np.cos(c / 2) + y * np.sin(c / 2))[:, :, None] * np.array([60, 40, 20 + 5 * c])
+            pixels = 120 + wave + rng.normal(0, 60, (height, width, 3))
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(root / f"class{c}/{index:02}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def make_twins(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Twins]:
+    """Write checkpoint and bundle of the tiny model with one of the devices; its graphs are the committed ones."""
+    make: Callable[[], HyperFlow] = runpy.run_path(str(tiny_bundle.parent / "make_tiny_bundle.py"))["tiny_model"]
+
+    def write(device: str) -> Twins:
+        folder = tmp_path_factory.mktemp("twins")
+        save_checkpoint(make(), folder / "checkpoint")
+        config = json.loads((folder / "checkpoint/config.json").read_text())
+        config["device"] |= DEVICES[device]
+        (folder / "checkpoint/config.json").write_text(json.dumps(config))
+        shutil.copytree(tiny_bundle, folder / "bundle")
+        manifest = json.loads((folder / "bundle/manifest.json").read_text())
+        manifest["adaptation"] |= DEVICES[device]
+        (folder / "bundle/manifest.json").write_text(json.dumps(manifest))
+        return Twins(folder / "checkpoint", folder / "bundle")
+
+    return write
+
+
+@pytest.mark.parametrize("n_shot", [1, 3])
+@pytest.mark.parametrize("device", DEVICES)
+def test_every_method_gives_the_same_labels(
+    device: str, n_shot: int, make_twins: Callable[[str], Twins], photos: Path
+) -> None:
+    twins, image_set = make_twins(device), open_image_set(photos)
+    checkpoint, bundle = open_subject(twins.checkpoint), open_subject(twins.bundle)
+    assert isinstance(checkpoint, CheckpointSubject)
+    assert isinstance(bundle, BundleSubject)
+    members = [member for group in image_set.classes.values() for member in group]
+    answered: dict[str, list[list[int]]] = {method: [] for method in METHODS}
+
+    for index in range(8):
+        rng = episode_rng(0, "stripes", index)
+        episode = sample_episode([N_IMAGES] * N_CLASSES, n_way=5, n_shot=n_shot, n_query=6, rng=rng)
+        support = [image_set.image(members[row]) for row in episode.support_rows]
+        queries = [image_set.image(members[row]) for row in episode.query_rows]
+        by_checkpoint = checkpoint.answer(support, episode.support_labels, queries, 5)
+        by_bundle = bundle.answer(support, episode.support_labels, queries, 5)
+        for method in METHODS:
+            assert by_bundle[method].tolist() == by_checkpoint[method].tolist(), (method, index)
+            answered[method].append(by_checkpoint[method].tolist())
+
+    if DEVICES[device].get("step_size") == 20.0:  # the methods do differ, so that agreeing means something
+        assert answered["adapted"] != answered["direct"]
+    if (device, n_shot) == ("large steps", 3):
+        assert answered["guarded"] not in (answered["direct"], answered["adapted"])
+
+
+def test_evaluating_either_writes_the_same_result(
+    make_twins: Callable[[str], Twins], photos: Path, tmp_path: Path
+) -> None:
+    twins = make_twins("large steps")
+    results = []
+
+    for subject in twins:
+        episodes = ["--episodes", "4", "--n-way", "6", "--n-shot", "2", "--n-query", "5", "--quiet"]
+        paths = ["--data", str(photos), "--json", str(tmp_path / "result.json")]
+        done = CliRunner().invoke(main, ["evaluate", str(subject), *paths, *episodes])
+        assert done.exit_code == 0, done.output
+        results.append(json.loads((tmp_path / "result.json").read_text()))
+
+    by_checkpoint, by_bundle = results
+    assert (by_checkpoint.pop("subject"), by_bundle.pop("subject")) == tuple(map(str, twins))
+    assert by_bundle == by_checkpoint
+    assert by_checkpoint["sets"]["stripes"]["per_episode"]["adapted"] != [1.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("spoil", "options", "message"),
+    [
+        (
+            lambda bundle: None,
+            ["--n-way", "7"],
+            "would be number 7, the bundle's limit is 6; remove a class",
+        ),
+        (lambda bundle: (bundle / "adapt.onnx").write_bytes(b""), [], "adapt.onnx has 0 bytes, expected"),
+    ],
+    ids=["beyond the limits", "torn"],
+)
+def test_a_bundle_that_cannot_answer_fails_in_one_line(
+    spoil: Callable[[Path], object], options: list[str], message: str, bundle_copy: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    for c in range(7):
+        (tmp_path / f"set/class{c}").mkdir(parents=True)
+        for index in range(2):
+            pixels = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"set/class{c}/{index}.png")
+    spoil(bundle_copy)
+
+    arguments = ["evaluate", str(bundle_copy), "--data", str(tmp_path / "set"), "--n-shot", "1", "--n-query", "1"]
+    done = CliRunner().invoke(main, [*arguments, "--quiet", *options])
+
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit)  # anything else would have been a traceback
+    assert message in " ".join(done.stderr.split())
+
+
+def test_the_slots_of_theta_are_those_of_the_sdk(make_twins: Callable[[str], Twins]) -> None:
+    twins = make_twins("as exported")
+    backbone, bundle = load_checkpoint(twins.checkpoint).backbone, read_bundle(twins.bundle)
+
+    assert [(slot.name, slot.offset, slot.size) for slot in bundle.manifest.theta] == [
+        (slot.name, slot.offset, slot.size) for slot in backbone.layout.slots
+    ]
+    assert bundle.manifest.n_parameters == backbone.layout.n_parameters
+    np.testing.assert_allclose(bundle.theta_0, backbone.theta_0.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("step_size", [0.0, 1.0, 20.0])
+def test_a_session_reports_the_step_norms_and_the_guard_loss_of_the_sdk(
+    step_size: float, make_twins: Callable[[str], Twins], photos: Path
+) -> None:
+    twins, image_set = make_twins("as exported"), open_image_set(photos)
+    model = load_checkpoint(twins.checkpoint)
+    shots = {label: [image_set.image(member) for member in group[:4]] for label, group in image_set.classes.items()}
+    images = [image for group in shots.values() for image in group]
+    onehot = torch.eye(N_CLASSES).repeat_interleave(4, dim=0)
+    rule = model.config.preprocessing
+    with torch.no_grad():
+        inputs = normalise(torch.from_numpy(np.stack([crop_and_resize(image, rule) for image in images])), rule)
+        theta, step_norms = model.adapt(model.encode(inputs), onehot, torch.tensor(step_size))
+        loss = leave_one_out_loss(model.encode(inputs, theta), onehot, model.config.device.logit_scale)
+
+    with open_bundle(twins.bundle, n_threads=1) as opened:
+        session = opened.session(colour_order="rgb", bake=False)
+        for label, group in shots.items():
+            session.add(label, [np.asarray(image) for image in group])
+        report = session.adapt(step_size=step_size)
+
+    expected = step_norms.tolist() if step_size else []
+    assert list(report.step_norms) == pytest.approx(expected, rel=1e-4)
+    assert report.candidates[0].leave_one_out_loss == pytest.approx(loss, rel=1e-3)
