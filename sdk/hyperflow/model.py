@@ -13,7 +13,6 @@ from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
 from hyperflow.adapted.subset import SubsetRule
 from hyperflow.backbones.build import BackboneConfig, build_backbone
 from hyperflow.backbones.conv import ConvConfig
-from hyperflow.drift.channels import channel_statistics
 from hyperflow.drift.config import DriftConfig
 from hyperflow.drift.encoder import SupportEncoder
 from hyperflow.drift.euler import integrate
@@ -125,11 +124,10 @@ class HyperFlow(nn.Module):
             labels_onehot: (S, N), one 1 a row.
             step_size: Euler step size h, a scalar tensor; 0 gives theta_0.
         """
-        task = self.encoder(features, labels_onehot)
-        statistics = channel_statistics(features, labels_onehot)
+        support = self.field.summarise(features, labels_onehot, self.encoder(features, labels_onehot))
         start = torch.zeros_like(self.backbone.theta_0)[None]
         change, step_norms = integrate(
-            lambda state, t: self.field(state, t, task, statistics),
+            lambda state, t: self.field(state, t, support),
             start,
             n_steps=self.config.n_steps,
             step_size=step_size,

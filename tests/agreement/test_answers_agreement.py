@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import runpy
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,19 +14,19 @@ from click.testing import CliRunner
 from PIL import Image
 
 from hyperflow.adapted.guard import leave_one_out_loss
-from hyperflow.checkpoint import load_checkpoint, save_checkpoint
+from hyperflow.checkpoint import load_checkpoint
 from hyperflow.commands.main import main
 from hyperflow.episodes.sampling import episode_rng, sample_episode
 from hyperflow.evaluation.subjects import METHODS, CheckpointSubject, open_subject
 from hyperflow.images.image_set import open_image_set
 from hyperflow.images.preprocessing import crop_and_resize, normalise
-from hyperflow.model import HyperFlow
 from hyperflow_export.evaluation import BundleSubject
 from hyperflow_runtime import open_bundle
 from hyperflow_runtime.bundle.reader import read_bundle
 
-N_CLASSES, N_IMAGES = 6, 12
+N_CLASSES, N_IMAGES = 6, 12  # of the fixture `photos`
 
+MakeTwins = Callable[[dict[str, Any]], tuple[Path, Path]]
 DEVICES: dict[str, dict[str, Any]] = {
     "as exported": {},
     "large steps": {"step_size": 20.0, "candidates": [0.0, 5.0, 20.0], "penalties": [0.0, 0.0, 0.0]},
@@ -38,56 +36,11 @@ DEVICES: dict[str, dict[str, Any]] = {
 }
 
 
-class Twins(NamedTuple):
-    """The same model twice."""
-
-    checkpoint: Path
-    bundle: Path
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six classes that overlap: stripes of a direction under noise, no two images of one size."""
-    root = tmp_path_factory.mktemp("agreement") / "stripes"
-    rng = np.random.default_rng(0)
-    for c in range(N_CLASSES):
-        (root / f"class{c}").mkdir(parents=True)
-        for index in range(N_IMAGES):
-            height, width = rng.integers(33, 90, size=2)
-            y, x = np.mgrid[:height, :width] / 4
-            wave = np.sin(x * np.cos(c / 2) + y * np.sin(c / 2))[:, :, None] * np.array([60, 40, 20 + 5 * c])
-            pixels = 120 + wave + rng.normal(0, 60, (height, width, 3))
-            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(root / f"class{c}/{index:02}.png")
-    return root
-
-
-@pytest.fixture(scope="module")
-def make_twins(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Twins]:
-    """Write checkpoint and bundle of the tiny model with one of the devices; its graphs are the committed ones."""
-    make: Callable[[], HyperFlow] = runpy.run_path(str(tiny_bundle.parent / "make_tiny_bundle.py"))["tiny_model"]
-
-    def write(device: str) -> Twins:
-        folder = tmp_path_factory.mktemp("twins")
-        save_checkpoint(make(), folder / "checkpoint")
-        config = json.loads((folder / "checkpoint/config.json").read_text())
-        config["device"] |= DEVICES[device]
-        (folder / "checkpoint/config.json").write_text(json.dumps(config))
-        shutil.copytree(tiny_bundle, folder / "bundle")
-        manifest = json.loads((folder / "bundle/manifest.json").read_text())
-        manifest["adaptation"] |= DEVICES[device]
-        (folder / "bundle/manifest.json").write_text(json.dumps(manifest))
-        return Twins(folder / "checkpoint", folder / "bundle")
-
-    return write
-
-
 @pytest.mark.parametrize("n_shot", [1, 3])
 @pytest.mark.parametrize("device", DEVICES)
-def test_every_method_gives_the_same_labels(
-    device: str, n_shot: int, make_twins: Callable[[str], Twins], photos: Path
-) -> None:
-    twins, image_set = make_twins(device), open_image_set(photos)
-    checkpoint, bundle = open_subject(twins.checkpoint), open_subject(twins.bundle)
+def test_every_method_gives_the_same_labels(device: str, n_shot: int, make_twins: MakeTwins, photos: Path) -> None:
+    image_set = open_image_set(photos)
+    checkpoint, bundle = map(open_subject, make_twins(DEVICES[device]))
     assert isinstance(checkpoint, CheckpointSubject)
     assert isinstance(bundle, BundleSubject)
     members = [member for group in image_set.classes.values() for member in group]
@@ -110,10 +63,8 @@ def test_every_method_gives_the_same_labels(
         assert answered["guarded"] not in (answered["direct"], answered["adapted"])
 
 
-def test_evaluating_either_writes_the_same_result(
-    make_twins: Callable[[str], Twins], photos: Path, tmp_path: Path
-) -> None:
-    twins = make_twins("large steps")
+def test_evaluating_either_writes_the_same_result(make_twins: MakeTwins, photos: Path, tmp_path: Path) -> None:
+    twins = make_twins(DEVICES["large steps"])
     results = []
 
     for subject in twins:
@@ -160,9 +111,9 @@ def test_a_bundle_that_cannot_answer_fails_in_one_line(
     assert message in " ".join(done.stderr.split())
 
 
-def test_the_slots_of_theta_are_those_of_the_sdk(make_twins: Callable[[str], Twins]) -> None:
-    twins = make_twins("as exported")
-    backbone, bundle = load_checkpoint(twins.checkpoint).backbone, read_bundle(twins.bundle)
+def test_the_slots_of_theta_are_those_of_the_sdk(make_twins: MakeTwins) -> None:
+    checkpoint, exported = make_twins({})
+    backbone, bundle = load_checkpoint(checkpoint).backbone, read_bundle(exported)
 
     assert [(slot.name, slot.offset, slot.size) for slot in bundle.manifest.theta] == [
         (slot.name, slot.offset, slot.size) for slot in backbone.layout.slots
@@ -173,10 +124,10 @@ def test_the_slots_of_theta_are_those_of_the_sdk(make_twins: Callable[[str], Twi
 
 @pytest.mark.parametrize("step_size", [0.0, 1.0, 20.0])
 def test_a_session_reports_the_step_norms_and_the_guard_loss_of_the_sdk(
-    step_size: float, make_twins: Callable[[str], Twins], photos: Path
+    step_size: float, make_twins: MakeTwins, photos: Path
 ) -> None:
-    twins, image_set = make_twins("as exported"), open_image_set(photos)
-    model = load_checkpoint(twins.checkpoint)
+    (checkpoint, bundle), image_set = make_twins({}), open_image_set(photos)
+    model = load_checkpoint(checkpoint)
     shots = {label: [image_set.image(member) for member in group[:4]] for label, group in image_set.classes.items()}
     images = [image for group in shots.values() for image in group]
     onehot = torch.eye(N_CLASSES).repeat_interleave(4, dim=0)
@@ -186,7 +137,7 @@ def test_a_session_reports_the_step_norms_and_the_guard_loss_of_the_sdk(
         theta, step_norms = model.adapt(model.encode(inputs), onehot, torch.tensor(step_size))
         loss = leave_one_out_loss(model.encode(inputs, theta), onehot, model.config.device.logit_scale)
 
-    with open_bundle(twins.bundle, n_threads=1) as opened:
+    with open_bundle(bundle, n_threads=1) as opened:
         session = opened.session(colour_order="rgb", bake=False)
         for label, group in shots.items():
             session.add(label, [np.asarray(image) for image in group])

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+
 from hyperflow.backbones.conv import ConvConfig
 from hyperflow.checkpoint import save_checkpoint
 from hyperflow.drift.config import DriftConfig
@@ -28,12 +29,21 @@ def tiny_model() -> HyperFlow:
         name="tiny",
         backbone=ConvConfig(widths=(8, 16)),
         preprocessing=Preprocessing(32),
-        drift=DriftConfig(width=16, encoder_layers=1, encoder_heads=2, field_blocks=1, output_scale=0.3),
+        drift=DriftConfig(
+            width=16,
+            encoder_layers=1,
+            encoder_heads=2,
+            field_blocks=1,
+            channel_width=8,
+            feedback_width=16,
+            output_scale=0.3,
+        ),
         n_steps=2,
         device=DeviceDefaults(logit_scale=10.0, unknown_floor=0.3),
     )
     model = HyperFlow(config).eval()
-    torch.nn.init.normal_(model.field.directions, std=0.3)
+    for weight in (model.field.directions, model.field.channels.out.weight, model.field.feedback.out.weight):
+        torch.nn.init.normal_(weight, std=0.3)
     return model
 
 

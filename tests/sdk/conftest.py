@@ -47,9 +47,10 @@ def tiny_config() -> ModelConfig:
 
 @pytest.fixture
 def tiny_model(tiny_config: ModelConfig) -> HyperFlow:
-    """An untrained model whose drift moves theta: its output layer is not zero."""
+    """An untrained model whose drift moves theta: nothing in it is zero."""
     model = HyperFlow(tiny_config).eval()
-    torch.nn.init.normal_(model.field.directions, std=0.3)
+    for parameter in model.field.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
     return model
 
 

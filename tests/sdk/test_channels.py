@@ -1,67 +1,164 @@
-"""The drift's shared part sees channels alike: it follows them when they are permuted."""
+"""The part of the drift that treats all feature channels alike: its statistics, and what it may not depend on."""
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
 
 from hyperflow.adapted.subset import Slot, ThetaLayout
-from hyperflow.drift.channels import ChannelField, aligned_slots, channel_statistics
+from hyperflow.drift.channels import N_STATISTICS, ChannelField, aligned_slots, channel_statistics
 from hyperflow.drift.config import DriftConfig
+from hyperflow.drift.field import DriftField
+from hyperflow.model import HyperFlow
+
+LABELS = [[0, 0, 1, 1], [0, 0, 0, 1, 1, 1, 2, 2, 2], [1, 0, 1, 2, 0, 1, 2], [0, 1, 1, 1, 2, 2], [0, 1, 2]]
 
 
-def support(n_way: int, n_shot: int, n_channels: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(n_way * 100 + n_shot)
-    features = torch.rand(n_way * n_shot, n_channels, generator=generator)
-    return features, torch.eye(n_way).repeat_interleave(n_shot, dim=0)
+def _onehot(labels: list[int]) -> torch.Tensor:
+    return functional.one_hot(torch.tensor(labels)).float()
 
 
-@pytest.mark.parametrize(("sizes", "n_aligned"), [((3, 8, 8), 2), ((8, 3, 8), 1), ((8, 8, 3), 0), ((8,), 1), ((3,), 0)])
-def test_aligned_slots_are_those_at_the_end_with_one_coordinate_a_channel(
+def _layout(*sizes: int) -> ThetaLayout:
+    offsets = [sum(sizes[:index]) for index in range(len(sizes))]
+    return ThetaLayout(tuple(Slot(f"s{index}", offset, sizes[index]) for index, offset in enumerate(offsets)))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "n_aligned"),
+    [((8, 8, 16, 16), 2), ((16, 16), 2), ((16, 8, 16), 1), ((16, 16, 8), 0), ((16,), 1), ((8,), 0)],
+)
+def test_slots_are_aligned_when_they_end_theta_and_have_a_coordinate_for_each_channel(
     sizes: tuple[int, ...], n_aligned: int
 ) -> None:
-    slots = tuple(Slot(str(index), sum(sizes[:index]), size) for index, size in enumerate(sizes))
-
-    assert aligned_slots(ThetaLayout(slots), 8) == n_aligned
+    assert aligned_slots(_layout(*sizes), 16) == n_aligned
 
 
-@pytest.mark.parametrize(("n_way", "n_shot"), [(2, 1), (3, 4), (5, 2)])
-def test_permuted_channels_permute_statistics_and_velocity(n_way: int, n_shot: int) -> None:
-    torch.manual_seed(0)
-    field = ChannelField(2, DriftConfig(width=8, encoder_heads=2, channel_width=8)).eval()
-    torch.nn.init.normal_(field.out.weight)
-    features, onehot = support(n_way, n_shot)
-    order = torch.tensor([3, 0, 5, 1, 4, 2])
-    change, task, t = torch.randn(1, 4 + 12), torch.randn(1, 8), torch.rand(1, 1)
-    moved = torch.cat([change[:, :4], change[:, 4:10][:, order], change[:, 10:][:, order]], dim=1)
+@pytest.mark.parametrize("labels", LABELS)
+def test_the_moments_are_those_of_a_plain_loop_over_channels(labels: list[int]) -> None:
+    features, onehot = torch.rand(len(labels), 5), _onehot(labels)
+    unit = [row / row.norm() * math.sqrt(5) for row in features]
+    n_way = len(set(labels))
 
-    statistics, permuted = channel_statistics(features, onehot), channel_statistics(features[:, order], onehot)
-    velocity, other = field(change, t, task, statistics), field(moved, t, task, permuted)
+    statistics = channel_statistics(features, onehot)
 
-    torch.testing.assert_close(permuted, statistics[order])
-    torch.testing.assert_close(other, velocity.view(2, 6)[:, order].reshape(1, -1))
+    assert statistics.shape == (5, N_STATISTICS)
+    for channel in range(5):
+        values = [row[channel].item() for row in unit]
+        mean = sum(values) / len(values)
+        class_means = [
+            sum(v for v, own in zip(values, labels, strict=True) if own == c) / labels.count(c) for c in range(n_way)
+        ]
+        middle = sum(class_means) / n_way
+        spread = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
+        between = math.sqrt(sum((m - middle) ** 2 for m in class_means) / n_way)
+        within = math.sqrt(sum((v - class_means[c]) ** 2 for v, c in zip(values, labels, strict=True)) / len(values))
+        within, between = max(within, 1e-3), max(between, 1e-3)
+        expected = [mean, spread, between, within, math.log(between / within) / 4, math.log(spread / (mean + 1e-3)) / 4]
+        assert statistics[channel, :6].tolist() == pytest.approx(expected, rel=1e-3, abs=1e-4)
+    assert statistics[:, 7].tolist() == pytest.approx([math.log(len(labels) / n_way)] * 5)
+    assert statistics[:, 8].tolist() == pytest.approx([math.log(n_way)] * 5)
 
 
-def test_order_of_shots_and_classes_does_not_matter_to_statistics() -> None:
-    features, onehot = support(4, 3)
-    order = torch.randperm(12, generator=torch.Generator().manual_seed(1))
+@settings(max_examples=30, deadline=None)
+@given(n_way=st.integers(2, 8), n_shot=st.integers(1, 5), seed=st.integers(0, 2**32 - 1))
+def test_statistics_do_not_depend_on_the_order_of_classes_shots_and_channels(
+    n_way: int, n_shot: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    features, onehot = torch.rand(n_way * n_shot, 12), torch.eye(n_way).repeat_interleave(n_shot, dim=0)
+    shots, classes, channels = torch.randperm(n_way * n_shot), torch.randperm(n_way), torch.randperm(12)
 
-    changed = channel_statistics(features[order], onehot[order][:, torch.tensor([2, 0, 3, 1])])
+    statistics = channel_statistics(features, onehot)
+    shuffled = channel_statistics(features[shots][:, channels], onehot[shots][:, classes])
 
-    torch.testing.assert_close(changed, channel_statistics(features, onehot))
+    torch.testing.assert_close(shuffled, statistics[channels], rtol=1e-3, atol=1e-4)
 
 
-def test_statistics_tell_a_channel_that_separates_the_classes() -> None:
+@pytest.mark.parametrize("labels", LABELS)
+def test_margins_add_up_to_the_weighed_margin_between_own_class_and_rivals(labels: list[int]) -> None:
+    """The channels' parts in a cosine add up to the cosine, so their margins add up to a difference of cosines."""
+    features, onehot = torch.rand(len(labels), 6), _onehot(labels)
+    unit, margins = functional.normalize(features, dim=1), []
+    for index, label in enumerate(labels):
+        cosines = []
+        for c in range(onehot.shape[1]):
+            members = [i for i, own in enumerate(labels) if own == c and i != index]
+            members = members or [index]  # an image that is alone in its class has none but itself
+            cosines.append(unit[index] @ functional.normalize(unit[members].sum(dim=0), dim=0))
+        probabilities = torch.softmax(16 * torch.stack(cosines), dim=0)
+        rivals = sum(p * cosine for c, (p, cosine) in enumerate(zip(probabilities, cosines, strict=True)) if c != label)
+        margins.append((1 - probabilities[label]) * cosines[label] - rivals)
+
+    statistics = channel_statistics(features, onehot)
+
+    assert statistics[:, 6].sum().item() / 4 / 6 == pytest.approx(torch.stack(margins).mean().item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 0, 1, 1]])
+def test_statistics_of_equal_features_are_finite_and_so_are_their_gradients(labels: list[int]) -> None:
+    features = torch.zeros(len(labels), 4, requires_grad=True)
+
+    statistics = channel_statistics(features, _onehot(labels))
+    (gradient,) = torch.autograd.grad(statistics.sum(), features)
+
+    assert torch.isfinite(statistics).all()
+    assert torch.isfinite(gradient).all()
+
+
+def test_a_channel_in_which_the_classes_differ_stands_out() -> None:
     onehot = torch.eye(2).repeat_interleave(4, dim=0)
-    noise = torch.rand(8, 5, generator=torch.Generator().manual_seed(0)) * 0.2 + 1.0
-    noise[:4, 2] += 2.0
+    features = torch.rand(8, 5) * 0.2 + 1.0
+    features[:, 2] += 2 * onehot[:, 0]
+    features[:, 3] += torch.tensor([0.0, 2.0] * 4)  # this one differs between shots
 
-    statistics = channel_statistics(noise, onehot)
+    statistics = channel_statistics(features, onehot)
 
-    between_over_within, margin = statistics[:, 4], statistics[:, 6]
-    assert between_over_within.argmax() == 2
-    assert margin.argmax() == 2
+    assert statistics[:, [4, 6]].argmax(dim=0).tolist() == [2, 2]
+    assert statistics[:, 3].argmax() == 3
 
 
-def test_a_single_shot_a_class_gives_finite_statistics() -> None:
-    assert torch.isfinite(channel_statistics(*support(5, 1))).all()
+def test_one_network_answers_for_every_channel() -> None:
+    config = DriftConfig(width=16, channel_width=8)
+    field = ChannelField(2, config)
+    torch.nn.init.normal_(field.out.weight)
+    change, t, task = torch.randn(1, 20), torch.rand(1, 1), torch.randn(1, 16)
+    statistics, order = torch.randn(6, N_STATISTICS), torch.randperm(6)
+    shuffled_change = torch.cat([change[:, :8], change[:, 8:14][:, order], change[:, 14:][:, order]], dim=1)
+
+    velocity = field(change, t, task, statistics)
+    shuffled = field(shuffled_change, t, task, statistics[order])
+
+    assert velocity.shape == (1, 12)
+    assert velocity.std() > 1e-2
+    torch.testing.assert_close(shuffled.view(2, 6), velocity.view(2, 6)[:, order])
+
+
+def test_the_aligned_part_moves_the_end_of_theta_alone(tiny_model: HyperFlow) -> None:
+    field, layout = tiny_model.field, tiny_model.backbone.layout
+    n_aligned = 16 * aligned_slots(layout, 16)
+    assert 0 < n_aligned < layout.n_parameters
+    change, t, task = torch.randn(1, layout.n_parameters), torch.rand(1, 1), torch.randn(1, 16)
+
+    with torch.no_grad():
+        first, second = (field(change, t, task, torch.randn(16, N_STATISTICS)) for _ in range(2))
+
+    moved = (first - second).abs()[0]
+    assert moved[:-n_aligned].max() == 0
+    assert moved[-n_aligned:].max() > 1e-3
+
+
+def test_without_a_channel_width_the_statistics_do_not_matter() -> None:
+    field = DriftField(_layout(4, 16), 16, DriftConfig(width=16, channel_width=0)).eval()
+    torch.nn.init.normal_(field.directions)
+    change, t, task = torch.randn(1, 20), torch.rand(1, 1), torch.randn(1, 16)
+
+    with torch.no_grad():
+        first, second = (field(change, t, task, torch.randn(16, N_STATISTICS)) for _ in range(2))
+
+    assert torch.equal(first, second)
+    assert first.abs().max() > 0

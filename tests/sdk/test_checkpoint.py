@@ -79,11 +79,11 @@ def test_half_storage_takes_half_the_space_and_is_loaded_as_fp32(
 
 def test_an_older_checkpoint_is_replaced_and_nothing_else_is_left(tiny_model: HyperFlow, saved: Path) -> None:
     with torch.no_grad():
-        tiny_model.field.mix.bias.fill_(0.25)
+        tiny_model.encoder.norm.bias.fill_(0.25)
 
     save_checkpoint(tiny_model, saved)
 
-    assert torch.equal(load_checkpoint(saved).field.mix.bias, tiny_model.field.mix.bias)
+    assert torch.equal(load_checkpoint(saved).encoder.norm.bias, tiny_model.encoder.norm.bias)
     assert sorted(file.name for file in saved.iterdir()) == ["config.json", "model.safetensors"]
 
 
@@ -120,12 +120,12 @@ def test_a_torn_file_is_refused(saved: Path, name: str, message: str, kept: floa
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda t: t.pop("field.mix.bias"), "1 names differ, first 'field.mix.bias'"),
+        (lambda t: t.pop("encoder.norm.bias"), "1 names differ, first 'encoder.norm.bias'"),
         (lambda t: t.update(extra=torch.zeros(1)), "1 names differ, first 'extra'"),
         (lambda t: t.update(a=torch.zeros(1), b=t.pop("backbone.theta_0")), "3 names differ, first 'a'"),
         (lambda t: t.update({"backbone.theta_0": torch.zeros(3)}), "backbone.theta_0 is (3,), expected (144,)"),
         (lambda t: t["backbone.units"].fill_(torch.nan), "backbone.units holds NaN or infinity; take an earlier"),
-        (lambda t: t["field.mix.bias"][3:4].fill_(torch.inf), "field.mix.bias holds NaN or infinity"),
+        (lambda t: t["encoder.norm.bias"][3:4].fill_(torch.inf), "encoder.norm.bias holds NaN or infinity"),
     ],
     ids=["missing", "extra", "renamed", "shape", "NaN", "infinity"],
 )
@@ -187,7 +187,7 @@ class _Trap:
 def test_a_pickle_is_never_loaded(
     saved: Path, tmp_path: Path, name: str, write: Callable[[object, Path], object]
 ) -> None:
-    write({"field.mix.bias": _Trap(tmp_path / "mark")}, saved / name)
+    write({"encoder.norm.bias": _Trap(tmp_path / "mark")}, saved / name)
 
     with pytest.raises(CheckpointError):
         load_checkpoint(saved)

@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from hyperflow.adapted.subset import Slot, ThetaLayout
 from hyperflow.backbones.conv import ConvConfig
-from hyperflow.drift.channels import channel_statistics
 from hyperflow.drift.config import DriftConfig
 from hyperflow.drift.encoder import SupportEncoder
 from hyperflow.drift.field import DriftField
@@ -77,7 +76,8 @@ def test_an_untrained_field_is_zero_everywhere() -> None:
     layout = ThetaLayout((Slot("early", 0, 6), Slot("late", 6, 4)))
     field = DriftField(layout, 4, DriftConfig(width=16)).eval()
 
-    velocity = field(torch.randn(1, 10), torch.rand(1, 1), torch.randn(1, 16), torch.randn(4, 9))
+    support = field.summarise(torch.rand(6, 4), torch.eye(3).repeat(2, 1), torch.randn(1, 16))
+    velocity = field(torch.randn(1, 10), torch.rand(1, 1), support)
 
     assert torch.equal(velocity, torch.zeros(1, 10))
 
@@ -102,11 +102,11 @@ def test_a_step_size_of_zero_gives_theta_0_whatever_the_drift_says(tiny_model: H
 def test_adapting_follows_the_field_in_units_of_each_coordinate(tiny_model: HyperFlow, step_size: float) -> None:
     features, onehot = _task(4, 3)
     with torch.no_grad():
-        task = tiny_model.encoder(features, onehot)
+        support = tiny_model.field.summarise(features, onehot, tiny_model.encoder(features, onehot))
         change, norms = torch.zeros(1, len(tiny_model.backbone.theta_0)), []
         for k in range(tiny_model.config.n_steps):
             t = torch.tensor([[k / tiny_model.config.n_steps]])
-            step = step_size * tiny_model.field(change, t, task, channel_statistics(features, onehot))
+            step = step_size * tiny_model.field(change, t, support)
             norms.append(step.norm().item())
             change = change + step
 

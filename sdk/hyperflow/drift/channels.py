@@ -14,11 +14,11 @@ from torch.nn import functional
 from hyperflow.adapted.prototypes import class_means
 from hyperflow.adapted.subset import ThetaLayout
 from hyperflow.drift.config import DriftConfig
+from hyperflow.drift.feedback import feedback
 
 __all__ = ["ChannelField", "aligned_slots", "channel_statistics"]
 
 N_STATISTICS = 9
-_MARGIN_SCALE = 16.0  # factor from cosine to logit when the rivals of a class are weighed
 _EPS = 1e-3
 
 
@@ -30,25 +30,6 @@ def aligned_slots(layout: ThetaLayout, feature_dim: int) -> int:
             break
         n_slots += 1
     return n_slots
-
-
-def _margins(unit: torch.Tensor, labels_onehot: torch.Tensor) -> torch.Tensor:
-    """How much each channel speaks for the own class and against its rivals, (D,).
-
-    The cosine to a prototype is a sum over channels. This is the part of each channel in the own class's cosine, less
-    its part in the rivals', every rival weighed by how probable it is; an image never votes for itself.
-    """
-    sums = labels_onehot.T @ unit
-    others = labels_onehot @ sums - unit
-    has_others = (labels_onehot @ labels_onehot.sum(dim=0) > 1.5).float()[:, None]
-    own = functional.normalize(others * has_others + unit * (1.0 - has_others), dim=1)
-    prototypes = functional.normalize(sums, dim=1)
-    own_cosines = (unit * own).sum(dim=1, keepdim=True)
-    cosines = unit @ prototypes.T * (1.0 - labels_onehot) + own_cosines * labels_onehot
-    probabilities = torch.softmax(_MARGIN_SCALE * cosines, dim=1)
-    rivals = (probabilities * (1.0 - labels_onehot)) @ prototypes
-    own_weight = 1.0 - (probabilities * labels_onehot).sum(dim=1, keepdim=True)
-    return (unit * (own * own_weight - rivals)).mean(dim=0) * unit.shape[1]
 
 
 def channel_statistics(features: torch.Tensor, labels_onehot: torch.Tensor) -> torch.Tensor:
@@ -74,7 +55,7 @@ def channel_statistics(features: torch.Tensor, labels_onehot: torch.Tensor) -> t
     shots = torch.ones_like(centre) * (labels_onehot.sum() / n_way).log()
     ways = torch.ones_like(centre) * n_way.log()
     discriminates, varies = (between / within).log() / 4, (spread / (centre.abs() + _EPS)).log() / 4
-    margins = _margins(unit_length, labels_onehot) * 4
+    margins = (unit_length * feedback(unit_length, labels_onehot)).mean(dim=0) * features.shape[1] * 4
     return torch.stack([centre, spread, between, within, discriminates, varies, margins, shots, ways], dim=1)
 
 

@@ -6,14 +6,17 @@ that an untrained field leaves theta where it is.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import nn
 
 from hyperflow.adapted.subset import ThetaLayout
-from hyperflow.drift.channels import ChannelField, aligned_slots
+from hyperflow.drift.channels import ChannelField, aligned_slots, channel_statistics
 from hyperflow.drift.config import DriftConfig
+from hyperflow.drift.feedback import FeedbackField
 
-__all__ = ["DriftField"]
+__all__ = ["DriftField", "SupportSummary"]
 
 
 class _Block(nn.Module):
@@ -32,11 +35,26 @@ class _Block(nn.Module):
         return x + self.layers(x)  # type: ignore[no-any-return]
 
 
+class SupportSummary(NamedTuple):
+    """All that the field has to know of a support set; computed once a task.
+
+    Attributes:
+        task: Task vector of the support encoder, (1, width).
+        statistics: Of `channel_statistics`, (D, 9).
+        push: Of `FeedbackField`, (1, P).
+    """
+
+    task: torch.Tensor
+    statistics: torch.Tensor
+    push: torch.Tensor
+
+
 class DriftField(nn.Module):
-    """Velocity of theta, measured in the units of each coordinate.
+    """Velocity of theta, measured in the units of each coordinate: the sum of three parts.
 
     A residual MLP mixes a few learned directions in theta; few, because a training set has few domains to learn from.
-    A second part, shared by all feature channels, moves the scales and shifts next to the features.
+    A part shared by all feature channels moves the scales and shifts next to the features. And a learned guess says
+    what the head's feedback on the support means for theta.
     """
 
     def __init__(self, layout: ThetaLayout, feature_dim: int, config: DriftConfig) -> None:
@@ -45,7 +63,7 @@ class DriftField(nn.Module):
         Args:
             layout: Layout of theta, P coordinates.
             feature_dim: Size D of a feature.
-            config: Width, blocks, rank, output scale.
+            config: Widths, blocks, rank, output scale.
         """
         super().__init__()
         n_parameters, n_aligned = layout.n_parameters, aligned_slots(layout, feature_dim)
@@ -57,26 +75,37 @@ class DriftField(nn.Module):
         self.mix = nn.Linear(config.width, config.field_rank)
         self.directions = nn.Parameter(torch.zeros(config.field_rank, n_parameters))
         self.channels = ChannelField(n_aligned, config) if n_aligned and config.channel_width else None
+        self.feedback = FeedbackField(n_parameters, feature_dim, config) if config.feedback_width else None
         self.output_scale = config.output_scale
 
-    def forward(
-        self, change: torch.Tensor, t: torch.Tensor, task: torch.Tensor, statistics: torch.Tensor
-    ) -> torch.Tensor:
+    def summarise(self, features: torch.Tensor, labels_onehot: torch.Tensor, task: torch.Tensor) -> SupportSummary:
+        """Compute what stays the same over all Euler steps.
+
+        Args:
+            features: Support features at theta_0, (S, D).
+            labels_onehot: (S, N), one 1 a row.
+            task: Task vector of the support encoder, (1, width).
+        """
+        push = torch.zeros(1, self.directions.shape[1], device=features.device)
+        if self.feedback is not None:
+            push = self.feedback(features, labels_onehot)
+        return SupportSummary(task, channel_statistics(features, labels_onehot), push)
+
+    def forward(self, change: torch.Tensor, t: torch.Tensor, support: SupportSummary) -> torch.Tensor:
         """Predict d(change)/dt.
 
         Args:
             change: (theta - theta_0) / units, (1, P).
             t: Time in [0, 1], (1, 1).
-            task: Task vector of the support encoder, (1, width).
-            statistics: Of `channel_statistics`, (D, 9).
+            support: Of `summarise`.
 
         Returns:
             (1, P), in units a step.
         """
-        hidden = self.from_change(change) + self.from_time(t - 0.5) + self.from_task(task)
-        velocity: torch.Tensor = self.mix(self.norm(self.blocks(hidden))) @ self.directions
+        hidden = self.from_change(change) + self.from_time(t - 0.5) + self.from_task(support.task)
+        velocity: torch.Tensor = self.mix(self.norm(self.blocks(hidden))) @ self.directions + support.push
         if self.channels is not None:
-            aligned = self.channels(change, t, task, statistics)
+            aligned = self.channels(change, t, support.task, support.statistics)
             n_before = change.shape[1] - aligned.shape[1]
             velocity = torch.cat([velocity[:, :n_before], velocity[:, n_before:] + aligned], dim=1)
         return velocity * self.output_scale

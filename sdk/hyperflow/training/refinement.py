@@ -49,6 +49,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         shift_probability: Chance that an episode changes its appearance as one.
         average_decay: Decay of the moving average of weights that is saved, in [0, 1).
         bf16: Run the backbone in bfloat16.
+        half_storage: Store the finished checkpoint as fp16, in half the space.
         seed: Seed of everything random.
     """
 
@@ -64,6 +65,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shift_probability: float = 0.5
     average_decay: float = 0.998
     bf16: bool = False
+    half_storage: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -222,5 +224,5 @@ def train(
     trained = trainer.finished()
     if parts.meta_validation:
         trained.config = calibrate(trained, parts.meta_validation, seed=config.seed, out=out, quiet=quiet)
-    save_checkpoint(trained, out / "checkpoint")
+    save_checkpoint(trained, out / "checkpoint", half=config.half_storage)
     return out / "checkpoint"
