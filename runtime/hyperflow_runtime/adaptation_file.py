@@ -84,6 +84,7 @@ def save_adaptation(
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        Path(partial).chmod(0o644)  # temporary files are for their owner alone; an adaptation is not
         os.replace(partial, path)
     except OSError as error:
         if partial is not None:

@@ -57,6 +57,11 @@ class _Candidates:
         self.watch = _Stopwatch()
         self.n_encoded = 0
 
+    @property
+    def can_encode(self) -> bool:
+        """Whether the support's pixels are at hand."""
+        return self._support.images_rgb is not None
+
     def at(self, step_size: float) -> _Candidate:
         """Move theta by one step size and see the support under it; at 0 nothing needs to run."""
         theta, features, step_norms = self._theta_0, self._base, ()
@@ -108,6 +113,19 @@ def _notes(support: Support, left_out: LeaveOneOut) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _try_all(candidates: _Candidates, step_sizes: tuple[float, ...]) -> tuple[list[_Candidate], list[str]]:
+    """Compute every candidate; one that fails is left out and noted, since doing nothing is always among them."""
+    tried, failures = [], []
+    for step_size in step_sizes:
+        try:
+            tried.append(candidates.at(step_size))
+        except AdaptationError as error:
+            if step_size == 0.0 or not candidates.can_encode:
+                raise
+            failures.append(f"step size {step_size:g} was left out: {error}")
+    return tried, failures
+
+
 def adapt_support(
     backend: Backend, manifest: Manifest, theta_0: Array, support: Support, *, step_size: float | None, guard: bool
 ) -> tuple[Classifier, AdaptReport]:
@@ -131,12 +149,14 @@ def adapt_support(
     with candidates.watch.stage("total"):
         guarded = guard and step_size is None
         step_sizes = rule.candidates if guarded else (rule.step_size if step_size is None else step_size,)
-        tried = [candidates.at(h) for h in step_sizes]
+        tried, failures = _try_all(candidates, step_sizes) if guarded else ([candidates.at(step_sizes[0])], [])
         losses = [candidate.left_out.loss(manifest.head.logit_scale) for candidate in tried]
-        picked = choose_candidate(losses, rule.penalties) if guarded else 0
+        penalties = dict(zip(rule.candidates, rule.penalties, strict=True))
+        picked = choose_candidate(losses, [penalties[c.step_size] for c in tried]) if guarded else 0
         if picked is None:  # nothing could be left out: the support cannot judge, meta-validation did
             guarded = False
-            picked = step_sizes.index(rule.step_size) if rule.step_size in step_sizes else len(step_sizes) - 1
+            nearest = [abs(candidate.step_size - rule.step_size) for candidate in tried]
+            picked = nearest.index(min(nearest))
         chosen = tried[picked]
         with candidates.watch.stage("prototypes"):
             prototypes = prototypes_of(chosen.features, candidates.labels_onehot)
@@ -157,6 +177,6 @@ def adapt_support(
         step_norms=max((candidate.step_norms for candidate in tried), key=sum),
         timings_ms=dict(candidates.watch.timings_ms),
         n_encoded=candidates.n_encoded,
-        notes=_notes(support, chosen.left_out),
+        notes=(*_notes(support, chosen.left_out), *failures),
     )
     return classifier, report

@@ -46,6 +46,7 @@ MEMBERS = {
     "key/f.tif": _encoded(suffix=".tif"),
     "key/nested/g.png": _encoded(),
     "key/.hidden.png": _encoded(),
+    ".checkpoints/key.png": _encoded(),
     "__MACOSX/._a.jpg": b"resource fork",
     "key/notes.txt": b"notes",
     "readme.png": _encoded(),
@@ -105,10 +106,20 @@ def test_a_path_can_be_one_set_or_a_folder_of_sets(tmp_path: Path) -> None:
     _write_zip(tmp_path / "all" / "kitchen.zip", {"mug/a.png": _encoded()})
     _write_zip(tmp_path / "all" / "animals.zip", {"cat/a.png": _encoded()})
     (tmp_path / "all" / "README.md").write_text("about these sets")
+    _write_folder(tmp_path / "all" / ".trash", {"old.png": _encoded(), "pen/old.png": _encoded()})
 
     assert [s.name for s in open_image_sets(tmp_path / "all")] == ["animals", "desk", "kitchen"]
     assert [s.name for s in open_image_sets(tmp_path / "all" / "desk")] == ["desk"]
     assert [s.name for s in open_image_sets(tmp_path / "all" / "kitchen.zip")] == ["kitchen"]
+
+
+def test_two_sets_of_one_name_are_refused(tmp_path: Path) -> None:
+    _write_folder(tmp_path / "desk", {"pen/a.png": _encoded()})
+    _write_zip(tmp_path / "desk.zip", {"pen/a.png": _encoded()})
+    _write_zip(tmp_path / "kitchen.zip", {"pen/a.png": _encoded()})
+
+    with pytest.raises(DataError, match="holds several sets named desk; rename or remove all but one"):
+        open_image_sets(tmp_path)
 
 
 @pytest.mark.parametrize("opened", [open_image_set, open_image_sets])

@@ -86,7 +86,8 @@ class ImageSet:
         found: dict[str, list[str]] = defaultdict(list)
         for member in sorted(reader.names()):
             parts = member.split("/")
-            if len(parts) == 2 and Path(parts[1]).suffix.lower() in _SUFFIXES and not parts[1].startswith("."):
+            is_hidden = any(part.startswith(".") for part in parts)
+            if len(parts) == 2 and Path(parts[1]).suffix.lower() in _SUFFIXES and not is_hidden:
                 found[parts[0]].append(member)
         self.classes: dict[str, tuple[str, ...]] = {label: tuple(found[label]) for label in sorted(found)}
 
@@ -139,12 +140,15 @@ def open_image_sets(path: Path) -> list[ImageSet]:
         The sets, sorted by name.
 
     Raises:
-        DataError: No set there.
+        DataError: No set there, or two of one name.
     """
-    if path.is_file() or any(file.suffix.lower() in _SUFFIXES for file in path.glob("*/*")):
+    if path.is_file() or any(file.suffix.lower() in _SUFFIXES for file in path.glob("[!.]*/[!.]*")):
         return [open_image_set(path)]
-    found = [child for child in sorted(path.glob("*")) if child.suffix == ".zip" or child.is_dir()]
+    found = [child for child in sorted(path.glob("[!.]*")) if child.suffix == ".zip" or child.is_dir()]
     sets = [open_image_set(child) for child in found]
     if not sets:
         raise DataError(f"{path} holds no image set: expected zip files or folders laid out as CLASS/IMAGE")
+    names = [image_set.name for image_set in sets]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(f"{path} holds several sets named {', '.join(twice)}; rename or remove all but one")
     return sets

@@ -92,14 +92,17 @@ def pack(
         cache.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         shape = (image_set.n_images, size_px, size_px, 3)
-        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-        members = (member for group in image_set.classes.values() for member in group)
-        for row, member in enumerate(members):
-            pixels[row] = crop_and_resize(image_set.image(member), rule)
-            if progress is not None:
-                progress(1)
-        pixels.flush()
-        partial.replace(path)
+        try:
+            pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+            members = (member for group in image_set.classes.values() for member in group)
+            for row, member in enumerate(members):
+                pixels[row] = crop_and_resize(image_set.image(member), rule)
+                if progress is not None:
+                    progress(1)
+            pixels.flush()
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     elif progress is not None:
         progress(image_set.n_images)
     ends = np.cumsum([len(members) for members in image_set.classes.values()])
