@@ -32,6 +32,7 @@ DEVICES: dict[str, dict[str, Any]] = {
     "large steps": {"step_size": 20.0, "candidates": [0.0, 5.0, 20.0], "penalties": [0.0, 0.0, 0.0]},
     "penalties": {"step_size": 20.0, "candidates": [0.0, 5.0, 20.0], "penalties": [0.0, 0.05, 0.2]},
     "default is no candidate": {"step_size": 20.0, "candidates": [0.0, 5.0], "penalties": [0.0, 0.0]},
+    "default between candidates": {"step_size": 7.0, "candidates": [0.0, 5.0, 20.0], "penalties": [0.0, 0.0, 0.0]},
     "nothing but theta_0": {"step_size": 0.0, "candidates": [0.0], "penalties": [0.0]},
 }
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from hyperflow.adapted.subset import Slot, ThetaLayout
 from hyperflow.drift.channels import N_STATISTICS, ChannelField, aligned_slots, channel_statistics
 from hyperflow.drift.config import DriftConfig
-from hyperflow.drift.field import DriftField
+from hyperflow.drift.field import DriftField, SupportSummary
 from hyperflow.model import HyperFlow
 
 LABELS = [[0, 0, 1, 1], [0, 0, 0, 1, 1, 1, 2, 2, 2], [1, 0, 1, 2, 0, 1, 2], [0, 1, 1, 1, 2, 2], [0, 1, 2]]
@@ -138,27 +138,45 @@ def test_one_network_answers_for_every_channel() -> None:
     torch.testing.assert_close(shuffled.view(2, 6), velocity.view(2, 6)[:, order])
 
 
+def _two_velocities(field: DriftField, n_parameters: int) -> torch.Tensor:
+    """Velocities (2, P) of tasks that differ in the statistics of their channels alone."""
+    change, t, task = torch.randn(1, n_parameters), torch.rand(1, 1), torch.randn(1, 16)
+    push = torch.zeros(1, n_parameters)
+    with torch.no_grad():
+        return torch.cat(
+            [field(change, t, SupportSummary(task, torch.randn(16, N_STATISTICS), push)) for _ in range(2)]
+        )
+
+
 def test_the_aligned_part_moves_the_end_of_theta_alone(tiny_model: HyperFlow) -> None:
-    field, layout = tiny_model.field, tiny_model.backbone.layout
+    layout = tiny_model.backbone.layout
     n_aligned = 16 * aligned_slots(layout, 16)
     assert 0 < n_aligned < layout.n_parameters
-    change, t, task = torch.randn(1, layout.n_parameters), torch.rand(1, 1), torch.randn(1, 16)
 
-    with torch.no_grad():
-        first, second = (field(change, t, task, torch.randn(16, N_STATISTICS)) for _ in range(2))
+    first, second = _two_velocities(tiny_model.field, layout.n_parameters)
 
-    moved = (first - second).abs()[0]
-    assert moved[:-n_aligned].max() == 0
-    assert moved[-n_aligned:].max() > 1e-3
+    assert torch.equal(first[:-n_aligned], second[:-n_aligned])
+    assert (first - second)[-n_aligned:].abs().max() > 1e-3
 
 
 def test_without_a_channel_width_the_statistics_do_not_matter() -> None:
     field = DriftField(_layout(4, 16), 16, DriftConfig(width=16, channel_width=0)).eval()
     torch.nn.init.normal_(field.directions)
-    change, t, task = torch.randn(1, 20), torch.rand(1, 1), torch.randn(1, 16)
 
-    with torch.no_grad():
-        first, second = (field(change, t, task, torch.randn(16, N_STATISTICS)) for _ in range(2))
+    first, second = _two_velocities(field, 20)
 
     assert torch.equal(first, second)
     assert first.abs().max() > 0
+
+
+def test_without_a_feedback_width_the_head_gives_no_push() -> None:
+    features, onehot, task = torch.rand(6, 16), torch.eye(3).repeat(2, 1), torch.randn(1, 16)
+    pushes = []
+    for width in (0, 4):
+        field = DriftField(_layout(4, 16), 16, DriftConfig(width=16, feedback_width=width)).eval()
+        for parameter in field.parameters():
+            torch.nn.init.normal_(parameter)
+        pushes.append(field.summarise(features, onehot, task).push)
+
+    assert torch.equal(pushes[0], torch.zeros(1, 20))
+    assert pushes[1].abs().max() > 0

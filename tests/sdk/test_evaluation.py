@@ -149,12 +149,12 @@ def test_a_count_below_its_least_value_is_refused(values: dict[str, int]) -> Non
 
 
 def _episode(shape_sets: Path, n_shot: int) -> tuple[list[Image.Image], Labels, list[Image.Image]]:
-    """Support of three classes, and five queries of each."""
+    """Support of eight classes, and five queries of each."""
     image_set = open_image_set(shape_sets / "triangle")
-    groups = list(image_set.classes.values())[:3]
+    groups = list(image_set.classes.values())
     support = [image_set.image(member) for group in groups for member in group[:n_shot]]
     queries = [image_set.image(member) for group in groups for member in group[5:10]]
-    return support, np.arange(3).repeat(n_shot), queries
+    return support, np.arange(8).repeat(n_shot), queries
 
 
 def _with_device(model: HyperFlow, **values: object) -> CheckpointSubject:
@@ -166,7 +166,7 @@ def _answers_by_hand(
     model: HyperFlow, shape_sets: Path, n_shot: int, step_sizes: Sequence[float]
 ) -> dict[float, list[int]]:
     support, labels, queries = _episode(shape_sets, n_shot)
-    rule, onehot = model.config.preprocessing, torch.eye(3)[torch.from_numpy(labels)]
+    rule, onehot = model.config.preprocessing, torch.eye(8)[torch.from_numpy(labels)]
     images, others = (
         normalise(torch.from_numpy(np.stack([crop_and_resize(image, rule) for image in group])), rule)
         for group in (support, queries)
@@ -198,23 +198,25 @@ def test_a_checkpoint_answers_direct_adapted_and_by_what_the_guard_chose(
     subject = _with_device(tiny_model, step_size=20.0, candidates=(0.0, 5.0, 20.0), penalties=penalties)
 
     support, labels, queries = _episode(shape_sets, n_shot)
-    answers = subject.answer(support, labels, queries, 3)
+    answers = subject.answer(support, labels, queries, 8)
 
     assert answers["direct"].tolist() == by_hand[0.0]
     assert answers["adapted"].tolist() == by_hand[20.0]
     assert answers["guarded"].tolist() == by_hand[expected]
 
 
-def test_with_one_shot_and_a_default_that_is_no_candidate_the_last_candidate_stands(
-    tiny_model: HyperFlow, shape_sets: Path
+@pytest.mark.parametrize(("default", "nearest"), [(20.0, 5.0), (6.0, 5.0), (1.0, 0.0), (2.5, 0.0)])
+def test_with_one_shot_and_a_default_that_is_no_candidate_the_nearest_candidate_stands(
+    tiny_model: HyperFlow, shape_sets: Path, default: float, nearest: float
 ) -> None:
-    by_hand = _answers_by_hand(tiny_model, shape_sets, 1, (5.0, 20.0))
-    subject = _with_device(tiny_model, step_size=20.0, candidates=(0.0, 5.0), penalties=(0.0, 0.0))
+    by_hand = _answers_by_hand(tiny_model, shape_sets, 1, (0.0, 5.0))
+    assert by_hand[0.0] != by_hand[5.0]
+    subject = _with_device(tiny_model, step_size=default, candidates=(0.0, 5.0), penalties=(0.0, 0.0))
 
     support, labels, queries = _episode(shape_sets, 1)
-    answers = subject.answer(support, labels, queries, 3)
+    answers = subject.answer(support, labels, queries, 8)
 
-    assert answers["guarded"].tolist() == by_hand[5.0] != by_hand[20.0]
+    assert answers["guarded"].tolist() == by_hand[nearest]
 
 
 def test_a_checkpoint_is_opened_as_a_subject(tiny_model: HyperFlow, tmp_path: Path) -> None:

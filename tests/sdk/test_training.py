@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from hyperflow.checkpoint import load_checkpoint
 from hyperflow.errors import CheckpointError, DataError, TrainingError
@@ -155,6 +156,19 @@ def test_a_run_that_was_stopped_and_resumed_gives_the_weights_of_one_that_was_no
     assert resumed.keys() == whole.keys()
     for name, tensor in whole.items():
         assert torch.equal(resumed[name], tensor), name
+
+
+def test_a_finished_drift_can_be_stored_in_half_the_space(
+    pretrained: Path, shape_sets: Path, cache: Path, tmp_path: Path
+) -> None:
+    sizes = {}
+    for half in (False, True):
+        config = msgspec.structs.replace(TRAIN, n_steps=1, half_storage=half, split=DomainSplit(pretraining_share=0.5))
+        out = train(config, pretrained / "checkpoint", shape_sets, tmp_path / str(half), cache=cache, quiet=True)
+        sizes[half] = sum(tensor.nbytes for tensor in load_file(out / "model.safetensors").values())
+        assert load_checkpoint(out).backbone.theta_0.dtype == torch.float32
+
+    assert sizes[False] == 2 * sizes[True]
 
 
 @pytest.mark.parametrize("run", [_pretrain_briefly, _train_briefly], ids=["pretrain", "train"])

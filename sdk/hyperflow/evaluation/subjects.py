@@ -82,7 +82,8 @@ class CheckpointSubject:
             losses[step_size] = leave_one_out_loss(features, onehot, device.logit_scale)
         picked = choose_candidate([losses[h] for h in device.candidates], device.penalties)
         if picked is None:  # nothing could be left out: fall back as the device does
-            picked = device.candidates.index(device.step_size) if device.step_size in device.candidates else -1
+            nearest = [abs(h - device.step_size) for h in device.candidates]
+            picked = nearest.index(min(nearest))
         guarded = device.candidates[picked]
         return {"direct": answers[0.0], "adapted": answers[device.step_size], "guarded": answers[guarded]}
 

@@ -130,7 +130,7 @@ def _rejected(trials: list[_Trial], margin: float) -> float:
 
 @torch.no_grad()
 def calibrate(
-    model: HyperFlow, domains: list[PackedSet], *, seed: int, out: Path, n_episodes: int = 40, quiet: bool = False
+    model: HyperFlow, domains: list[PackedSet], *, seed: int, out: Path, n_episodes: int = 20, quiet: bool = False
 ) -> ModelConfig:
     """Choose the device's defaults on sets held out of all training.
 
