@@ -15,7 +15,7 @@ from hyperflow_runtime.backends.protocol import Backend
 from hyperflow_runtime.baking import EncoderSlot
 from hyperflow_runtime.bundle.reader import Bundle
 from hyperflow_runtime.classifier import Classifier
-from hyperflow_runtime.errors import AdaptationError, SupportError
+from hyperflow_runtime.errors import AdaptationError, FrameError, SupportError
 from hyperflow_runtime.frames import Frame
 from hyperflow_runtime.preprocessing import ColourOrder, crop_and_resize, normalise
 from hyperflow_runtime.results import AdaptReport, Prediction
@@ -88,7 +88,10 @@ class Session:
             BackendError: The model is closed, or the graph failed.
         """
         single = isinstance(frames, np.ndarray) and frames.ndim < 4
-        new_frames: list[Frame] = [frames] if isinstance(frames, np.ndarray) and single else list(frames)
+        try:
+            new_frames: list[Frame] = [frames] if isinstance(frames, np.ndarray) and single else list(frames)
+        except TypeError as error:
+            raise FrameError(f"frames must be arrays, got {type(frames).__name__}; use read_image for files") from error
         check_label(label)
         if not new_frames:
             raise SupportError(f"no frame to add to class {label!r:.80}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -259,3 +260,11 @@ def test_sessions_share_nothing_but_the_graphs(model: Model, pictures: Pictures)
     assert other.labels == ()
     with pytest.raises(SupportError, match="nothing to undo"):
         other.undo()
+
+
+@pytest.mark.parametrize("wrong", [None, Path("mug.jpg"), 7])
+def test_what_is_no_array_is_refused_as_a_frame(session: Session, wrong: object) -> None:
+    with pytest.raises(FrameError, match="use read_image for files"):
+        session.add("mug", wrong)  # type: ignore[call-overload]
+
+    assert session.labels == ()

@@ -124,7 +124,10 @@ def _fit_unknown(few: list[_Trial], single: list[_Trial]) -> tuple[float, float]
 
 def _rejected(trials: list[_Trial], margin: float) -> float:
     """Share of unknown images that fall below their episode's threshold."""
-    below = [trial.unknown_best < trial.own_cosines.mean() - margin * trial.own_cosines.std() for trial in trials]
+    below = [
+        trial.unknown_best < trial.own_cosines.mean() - margin * trial.own_cosines.std().clamp(min=1e-3)
+        for trial in trials
+    ]
     return torch.cat(below).float().mean().item()
 
 
