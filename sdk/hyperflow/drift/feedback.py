@@ -3,7 +3,7 @@
 Fine-tuning sends the head's error back through the network. Here nothing is sent back: the error at the features is a
 closed form of the cosine head, and a learned bilinear map from it to theta stands for the way through the layers, as in
 Jaderberg et al., "Decoupled Neural Interfaces using Synthetic Gradients" (arXiv:1608.05343). The way belongs to the
-network, not to a domain, so what is learned on some domains holds on others.
+network, not to a domain; that what is learned on some domains holds on others is the hope, not yet a measurement.
 """
 
 from __future__ import annotations
