@@ -29,6 +29,8 @@ class Episode:
         support_labels: 0..n_way-1, (n_way * n_shot,).
         query_rows: (n_way * n_query,).
         query_labels: 0..n_way-1, (n_way * n_query,).
+        query_groups: Group of each query, (n_way * n_query,), where a protocol asks for a mean over groups, such as
+            ORBIT's videos; None elsewhere.
     """
 
     classes: Rows
@@ -36,6 +38,7 @@ class Episode:
     support_labels: Rows
     query_rows: Rows
     query_labels: Rows
+    query_groups: Rows | None = None
 
 
 def episode_rng(seed: int, set_name: str, index: int) -> np.random.Generator:

@@ -1,0 +1,1 @@
+"""The field's dataset layouts, each read lazily into image sets."""
