@@ -10,13 +10,13 @@ from torch import nn
 
 from hyperflow.adapted.backbone import AdaptableBackbone
 from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
-from hyperflow.adapted.subset import SubsetRule
+from hyperflow.adapted.subset import Subset, SubsetRule
 from hyperflow.backbones.build import BackboneConfig, build_backbone
 from hyperflow.backbones.conv import ConvConfig
 from hyperflow.drift.config import DriftConfig
 from hyperflow.drift.encoder import SupportEncoder
 from hyperflow.drift.euler import integrate
-from hyperflow.drift.field import DriftField
+from hyperflow.drift.field import DriftField, SupportSummary
 from hyperflow.errors import ConfigError
 from hyperflow.images.preprocessing import Preprocessing
 
@@ -71,7 +71,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "default"
     backbone: BackboneConfig = msgspec.field(default_factory=ConvConfig)
     preprocessing: Preprocessing = msgspec.field(default_factory=lambda: Preprocessing(64))
-    subset: SubsetRule = "affine"
+    subset: SubsetRule | Subset = "affine"
     drift: DriftConfig = msgspec.field(default_factory=DriftConfig)
     n_steps: int = 4
     device: DeviceDefaults = msgspec.field(default_factory=DeviceDefaults)
@@ -116,21 +116,36 @@ class HyperFlow(nn.Module):
         features: torch.Tensor = self.backbone(images, self.backbone.theta_0 if theta is None else theta)
         return features
 
-    def adapt(self, features: torch.Tensor, labels_onehot: torch.Tensor, step_size: torch.Tensor) -> Adapted:
-        """Run the K Euler steps for a support set.
+    def summarise(self, features: torch.Tensor, labels_onehot: torch.Tensor) -> SupportSummary:
+        """Compute what the drift field has to know of a support set, once a task.
 
         Args:
             features: Support features at theta_0, (S, D).
             labels_onehot: (S, N), one 1 a row.
-            step_size: Euler step size h, a scalar tensor; 0 gives theta_0.
         """
-        support = self.field.summarise(features, labels_onehot, self.encoder(features, labels_onehot))
-        start = torch.zeros_like(self.backbone.theta_0)[None]
+        return self.field.summarise(features, labels_onehot, self.encoder(features, labels_onehot))
+
+    def adapt(
+        self, features: torch.Tensor, labels_onehot: torch.Tensor, step_size: torch.Tensor,
+        *, n_steps: int | None = None, start: torch.Tensor | None = None,
+    ) -> Adapted:  # fmt: skip
+        """Run the Euler steps for a support set.
+
+        Args:
+            features: Support features at theta_0, (S, D).
+            labels_onehot: (S, N), one 1 a row.
+            step_size: Euler step size h, a scalar tensor; 0 leaves theta at its start.
+            n_steps: Number of steps K, where it is not the configured one. The velocity is that of one of the
+                configured steps, so h is scaled to go as far: K' steps of size h K / K'.
+            start: Change of theta to start at, in units, (P,), instead of none.
+        """
+        support = self.summarise(features, labels_onehot)
+        k = n_steps or self.config.n_steps
         change, step_norms = integrate(
             lambda state, t: self.field(state, t, support),
-            start,
-            n_steps=self.config.n_steps,
-            step_size=step_size,
+            (torch.zeros_like(self.backbone.theta_0) if start is None else start)[None],
+            n_steps=k,
+            step_size=step_size if n_steps is None else step_size * (self.config.n_steps / k),
         )
         return Adapted(self.backbone.theta_0 + self.backbone.units * change[0], step_norms)
 

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from hyperflow.adapted.subset import SubsetRule, gather_theta, layout_of, units_of
+from hyperflow.adapted.subset import Subset, SubsetRule, gather_theta, insert_changes, layout_of
+from hyperflow.adapted.units import units_of
 from hyperflow.backbones.folding import fold_batch_norms
 
 __all__ = ["AdaptableBackbone"]
@@ -25,20 +26,20 @@ class AdaptableBackbone(nn.Module):
     theta_0: torch.Tensor
     units: torch.Tensor
 
-    def __init__(self, network: nn.Module, feature_dim: int, rule: SubsetRule) -> None:
+    def __init__(self, network: nn.Module, feature_dim: int, subset: Subset | SubsetRule) -> None:
         """Fold the BatchNorm of `network`, freeze it and set up theta.
 
         Args:
             network: Images (B, 3, H, W) to features (B, feature_dim). Not changed.
             feature_dim: Size of a feature.
-            rule: Which parameters to adapt.
+            subset: Which parameters to adapt.
 
         Raises:
-            ConfigError: The rule names nothing in this network.
+            ConfigError: The subset names nothing in this network.
         """
         super().__init__()
-        self.network = fold_batch_norms(network).requires_grad_(False)
-        self.layout = layout_of(self.network, rule)
+        self.network = insert_changes(fold_batch_norms(network), subset).requires_grad_(False)
+        self.layout = layout_of(self.network, subset)
         self.feature_dim = feature_dim
         self.register_buffer("theta_0", gather_theta(self.network, self.layout))
         self.register_buffer("units", units_of(self.network, self.layout))

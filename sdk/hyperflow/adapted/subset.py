@@ -1,25 +1,20 @@
-"""The adapted subset: the rule that names it and the flat vector theta that holds it.
+"""The adapted subset: the flat vector theta that holds the parameters a rule names.
 
-This is the one place that defines a subset; a checkpoint stores the rule, and a bundle the layout that follows from it.
+This is the one place that defines theta; a checkpoint stores the rule, and a bundle the layout that follows from it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import nn
 
-from hyperflow.backbones.folding import ChannelAffine
+from hyperflow.adapted.low_rank import LowRank, low_rank_of
+from hyperflow.adapted.rules import AdaptedLayer, Subset, SubsetRule, adapted_layers, as_subset
 from hyperflow.errors import ConfigError
 
-__all__ = ["Slot", "SubsetRule", "ThetaLayout", "layout_of"]
-
-SubsetRule = Literal["affine", "shift", "bias"]
-"""`affine`: scale and shift after each normalisation; `shift`: the shifts alone; `bias`: biases of other layers."""
-
-_AFFINE_LAYERS = (ChannelAffine, nn.LayerNorm, nn.GroupNorm)
+__all__ = ["Slot", "Subset", "SubsetRule", "ThetaLayout", "gather_theta", "insert_changes", "layout_of"]
 
 
 @dataclass(frozen=True)
@@ -49,47 +44,64 @@ class ThetaLayout:
         return sum(slot.size for slot in self.slots)
 
 
-def _belongs(module: nn.Module, leaf: str, rule: SubsetRule) -> bool:
-    is_affine = isinstance(module, _AFFINE_LAYERS)
-    if rule == "bias":
-        return leaf == "bias" and not is_affine
-    return is_affine and (rule == "affine" or leaf in ("shift", "bias"))
-
-
-def layout_of(network: nn.Module, rule: SubsetRule) -> ThetaLayout:
-    """Name the parameters of `network` that `rule` adapts, in the order of the modules.
+def insert_changes(network: nn.Module, subset: Subset | SubsetRule) -> nn.Module:
+    """Give the layers that `low_rank` reaches their changes, all zero; other rules need no new parameter.
 
     Args:
-        network: Backbone after `fold_batch_norms`.
-        rule: Which parameters to adapt.
+        network: Backbone after `fold_batch_norms`. Changed in place.
+        subset: Which parameters adapt.
+
+    Returns:
+        The same network.
 
     Raises:
-        ConfigError: The rule names nothing in this network.
+        ConfigError: The subset names nothing in this network, or it is one layer without a parent.
+    """
+    subset = as_subset(subset)
+    if subset.rule != "low_rank":
+        return network
+    for layer in adapted_layers(network, subset):
+        parent, _, child = layer.name.rpartition(".")
+        if not child:
+            raise ConfigError(
+                f"{type(network).__name__} is a single layer; wrap it in a module to adapt it at low rank"
+            )
+        setattr(network.get_submodule(parent), child, low_rank_of(layer.module, subset.rank))
+    return network
+
+
+def _layers(network: nn.Module, subset: Subset) -> tuple[AdaptedLayer, ...]:
+    if subset.rule != "low_rank":
+        return adapted_layers(network, subset)
+    # The limits were applied when the changes were inserted, while the layers could still be counted.
+    changes = tuple(
+        AdaptedLayer(name, module, ("up",)) for name, module in network.named_modules() if isinstance(module, LowRank)
+    )
+    if not changes:
+        raise ConfigError(f"{type(network).__name__} has no low-rank change; call insert_changes first")
+    return changes
+
+
+def layout_of(network: nn.Module, subset: Subset | SubsetRule) -> ThetaLayout:
+    """Name the parameters of `network` that a subset adapts, in the order of the modules.
+
+    Args:
+        network: Backbone after `fold_batch_norms` and `insert_changes`.
+        subset: Which parameters adapt.
+
+    Raises:
+        ConfigError: The subset names nothing in this network.
     """
     slots: list[Slot] = []
     offset = 0
-    for prefix, module in network.named_modules():
-        for leaf, parameter in module.named_parameters(recurse=False):
-            if _belongs(module, leaf, rule):
-                slots.append(Slot(f"{prefix}.{leaf}" if prefix else leaf, offset, parameter.numel()))
-                offset += parameter.numel()
-    if not slots:
-        raise ConfigError(f"subset {rule!r} names no parameter of {type(network).__name__}; choose another subset")
+    for layer in _layers(network, as_subset(subset)):
+        for leaf in layer.leaves:
+            size = layer.module.get_parameter(leaf).numel()
+            slots.append(Slot(f"{layer.name}.{leaf}" if layer.name else leaf, offset, size))
+            offset += size
     return ThetaLayout(tuple(slots))
 
 
 def gather_theta(network: nn.Module, layout: ThetaLayout) -> torch.Tensor:
     """Read the adapted parameters of a network into one vector, (P,)."""
     return torch.cat([network.get_parameter(slot.name).detach().flatten() for slot in layout.slots])
-
-
-def units_of(network: nn.Module, layout: ThetaLayout) -> torch.Tensor:
-    """Natural unit of every coordinate, (P,): the mean magnitude of its tensor, at least 1e-3.
-
-    A step of the same size then means the same relative change in every layer.
-    """
-    magnitudes = [
-        network.get_parameter(slot.name).detach().abs().mean().clamp(min=1e-3).expand(slot.size)
-        for slot in layout.slots
-    ]
-    return torch.cat(magnitudes)

@@ -14,8 +14,11 @@ from hyperflow.errors import HyperflowError
 __all__ = ["main"]
 
 _COMMANDS = {
+    "start": "Make a checkpoint from a trained backbone and an untrained drift.",
     "pretrain": "Train a backbone on many image sets, one head a set.",
+    "simulate": "Fine-tune by gradients on many tasks and keep the trajectories.",
     "train": "Train the drift network of a pretrained checkpoint.",
+    "datasets": "Look at datasets before they are used.",
     "evaluate": "Measure a checkpoint or a bundle on episodes.",
 }
 
@@ -40,11 +43,16 @@ def main() -> None:
 
     \b
     Example:
+      hyperflow datasets check data/train
       hyperflow pretrain --data data/train --config configs/default-pretrain.json --out runs/pretrain
-      hyperflow train runs/pretrain/checkpoint --data data/train --config configs/default-train.json --out runs/drift
+      hyperflow start --backbone mobilenet_v2:mobilenetv2.npz --size-px 96 --out runs/start
+      hyperflow simulate runs/start --data data/train --out runs/trajectories
+      hyperflow train runs/start --data data/train --trajectories runs/trajectories --objective cubic+refine \\
+        --out runs/drift
       hyperflow evaluate runs/drift/checkpoint --data data/eval --json results.json
 
-    An interrupted training goes on from its last saved state with --resume.
+    A backbone is pretrained from scratch, or taken from elsewhere with start. What was interrupted goes on with
+    --resume.
 
     Tab completion: eval "$(_HYPERFLOW_COMPLETE=bash_source hyperflow)"
     """
@@ -59,7 +67,12 @@ def run_options(function: Callable[..., None]) -> Callable[..., None]:
     """Options that every training command takes."""
     existing, anywhere = click.Path(exists=True, path_type=Path), click.Path(path_type=Path)
     options = (
-        click.option("--data", type=existing, required=True, help="Folder of zips or folders laid out as CLASS/IMAGE."),
+        click.option("--data", type=existing, required=True, help="Image sets; see hyperflow datasets check."),
+        click.option(
+            "--split",
+            type=click.Choice(("TRAIN", "VALID", "TEST")),
+            help="Classes to take, of datasets that are divided; by default all.",
+        ),
         click.option("--out", type=anywhere, required=True, help="Folder of the run: log, state, checkpoint."),
         click.option("--config", type=existing, help="JSON file; anything left out keeps its default."),
         click.option("--n-steps", type=click.IntRange(min=1), help="Optimiser steps, instead of the configured."),

@@ -15,6 +15,7 @@ from torch import nn
 from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
 from hyperflow.backbones.mobilenet_v2 import MobileNetV2, MobileNetV2Config
 from hyperflow.backbones.mobilenet_v2_weights import load_mobilenet_v2
+from hyperflow.backbones.opening import open_backbone
 from hyperflow.episodes.sampling import episode_rng, sample_episode
 from hyperflow.errors import CheckpointError
 from hyperflow.images.image_set import open_image_set
@@ -129,6 +130,16 @@ def test_a_file_in_either_layout_gives_back_the_network_it_was_made_from(variant
     assert loaded.preprocessing.mean == ((0.5, 0.5, 0.5) if variant == "keras" else (0.485, 0.456, 0.406))
     with torch.no_grad():
         assert torch.equal(loaded.network(images), source(images))
+
+
+def test_one_word_opens_a_weight_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "weights.npz", allow_pickle=False, **_arrays(_random_network("keras"), "keras"))
+
+    opened = open_backbone(f"mobilenet_v2:{tmp_path / 'weights.npz'}", 96)
+
+    loaded, images = load_mobilenet_v2(tmp_path / "weights.npz", size_px=96), torch.randn(1, 3, 64, 64)
+    assert (opened.config, opened.preprocessing) == (loaded.config, loaded.preprocessing)
+    assert torch.equal(opened.network(images), loaded.network(images))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

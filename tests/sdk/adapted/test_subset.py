@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from hyperflow.adapted.subset import SubsetRule, gather_theta, layout_of, units_of
+from hyperflow.adapted.subset import SubsetRule, gather_theta, layout_of
 from hyperflow.backbones.build import BackboneConfig, build_backbone
 from hyperflow.backbones.conv import ConvConfig, ConvNet
 from hyperflow.backbones.folding import fold_batch_norms
@@ -41,6 +41,7 @@ def _mixed_network() -> nn.Module:
         ("affine", ["1.scale", "1.shift", "3.weight", "3.bias", "7.weight", "7.bias"]),
         ("shift", ["1.shift", "3.bias", "7.bias"]),
         ("bias", ["2.bias", "6.bias"]),
+        ("layer_norm", ["7.weight", "7.bias"]),
     ],
 )
 def test_each_rule_names_its_parameters_in_the_order_of_the_modules(rule: SubsetRule, names: list[str]) -> None:
@@ -51,7 +52,7 @@ def test_each_rule_names_its_parameters_in_the_order_of_the_modules(rule: Subset
     assert [slot.size for slot in layout.slots] == [network.get_parameter(name).numel() for name in names]
 
 
-@pytest.mark.parametrize("rule", ["affine", "shift", "bias"])
+@pytest.mark.parametrize("rule", ["affine", "shift", "bias", "layer_norm"])
 def test_slots_leave_no_hole_and_gather_what_they_name(rule: SubsetRule) -> None:
     network = _mixed_network()
     for parameter in network.parameters():
@@ -94,15 +95,3 @@ def test_a_rule_that_names_nothing_is_refused() -> None:
 def test_before_folding_a_batch_norm_is_no_part_of_the_subset() -> None:
     with pytest.raises(ConfigError, match="names no parameter"):
         layout_of(ConvNet(ConvConfig(widths=(8,))), "affine")
-
-
-def test_a_unit_is_the_mean_magnitude_of_its_tensor_and_never_vanishes() -> None:
-    network = _mixed_network()
-    with torch.no_grad():
-        network.get_parameter("1.scale").copy_(torch.tensor([1.0, -2.0, 3.0, -4.0]))
-        network.get_parameter("1.shift").zero_()
-
-    units = units_of(network, layout_of(network, "affine"))
-
-    assert units[:4].tolist() == [2.5] * 4
-    assert units[4:8].tolist() == pytest.approx([1e-3] * 4)
