@@ -17,7 +17,7 @@ from hyperflow.commands.main import main
 from hyperflow.model import HyperFlow
 from hyperflow.training import pretraining
 
-COMMANDS = ["pretrain", "train", "evaluate"]
+COMMANDS = ["start", "pretrain", "simulate", "train", "datasets", "evaluate"]
 EPISODES = ["--n-way", "3", "--n-shot", "2", "--n-query", "2", "--episodes", "2"]
 
 
@@ -45,7 +45,8 @@ def configs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     split = {"pretraining_share": 0.5}
     pretrain = {"model": model, "split": split, "n_steps": 4, "batch_size": 16}
-    train = {"split": split, "n_steps": 4, "ways": [3, 4], "shots": [1, 2], "n_query": 3, "max_images": 30}
+    episodes = {"ways": [3, 4], "shots": [1, 2], "n_query": 3, "max_images": 30}
+    train = {"split": split, "refinement": {"n_steps": 4, "episodes": episodes}}
     (folder / "pretrain.json").write_text(json.dumps(pretrain))
     (folder / "train.json").write_text(json.dumps(train))
     return folder
@@ -73,10 +74,12 @@ def test_pretraining_training_and_evaluating_work_one_after_the_other(
     for result in (first, second, third):
         assert result.exit_code == 0, result.output
     assert f"Checkpoint: {tmp_path}/pretrain/checkpoint\nNext: hyperflow train" in first.stdout
-    assert json.loads(second.stdout) == {"checkpoint": str(checkpoint), "log": f"{tmp_path}/drift/log.jsonl"}
-    assert json.loads((tmp_path / "drift/log.jsonl").read_text())["step"] == 3
+    assert json.loads(second.stdout) == {"checkpoint": str(checkpoint), "curves": f"{tmp_path}/drift/curves.json"}
+    assert json.loads((tmp_path / "drift/refinement/log.jsonl").read_text())["step"] == 3
+    assert [step for step, _ in json.loads((tmp_path / "drift/curves.json").read_text())["refinement"]["loss"]] == [3]
     written = json.loads((tmp_path / "sub/r.json").read_text())
-    assert written["config"] == {"n_way": 3, "n_shot": 2, "n_query": 2, "episodes": 2, "seed": 0}
+    asked = {"n_way": 3, "n_shot": 2, "n_query": 2, "episodes": 2, "seed": 0}
+    assert {name: written["config"][name] for name in asked} == asked
     assert sorted(written["sets"]) == ["cross", "disc", "square", "triangle"]
     assert len(written["sets"]["disc"]["per_episode"]["guarded"]) == 2
     assert set(written["mean"]["gain"]) == {"adapted", "guarded"}
@@ -157,8 +160,8 @@ def test_the_help_of_each_command_shows_an_example(command: str) -> None:
     result = _run(command, "--help")
 
     assert result.exit_code == 0
-    assert re.search(rf"Example:\n +hyperflow {command} .*--", result.stdout)
-    assert "--data" in result.stdout
+    assert re.search(rf"Example:\n +hyperflow {command} .*", result.stdout)
+    assert "--data" in result.stdout or command in ("start", "datasets")
 
 
 def test_the_help_of_the_group_names_every_command_and_shows_an_example() -> None:

@@ -12,8 +12,9 @@ from hyperflow.commands.run_config import read_run_config
 from hyperflow.errors import ConfigError, DataError
 from hyperflow.images.image_set import open_image_sets
 from hyperflow.images.packed import PackedSet
+from hyperflow.training.drawn_episodes import EpisodeShape
+from hyperflow.training.drift_training import TrainConfig
 from hyperflow.training.pretraining import PretrainConfig
-from hyperflow.training.refinement import TrainConfig
 from hyperflow.training.split import DomainSplit
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -75,9 +76,9 @@ def test_a_share_of_one_leaves_nothing_for_refinement() -> None:
     assert [len(domain.class_names) for domain in parts.pretraining] == [9, 8, 6, 2]
 
 
-@pytest.mark.parametrize("share", [0.0, -0.5, 1.01])
+@pytest.mark.parametrize("share", [-0.5, 1.01])
 def test_a_share_out_of_range_is_refused(share: float) -> None:
-    with pytest.raises(ConfigError, match=re.escape(f"pretraining_share must be in (0, 1], got {share}")):
+    with pytest.raises(ConfigError, match=re.escape(f"pretraining_share must be in [0, 1], got {share}")):
         DomainSplit(pretraining_share=share)
 
 
@@ -93,11 +94,17 @@ def test_a_named_set_that_is_not_there_is_refused() -> None:
         split.apply(DOMAINS)
 
 
-def test_something_must_be_left_for_pretraining() -> None:
-    split = DomainSplit(meta_validation=("food",), refinement_only=("cars", "signs", "words"))
+def test_a_split_may_leave_nothing_for_pretraining() -> None:
+    everything_held_out = DomainSplit(meta_validation=("food",), refinement_only=("cars", "signs", "words"))
 
-    with pytest.raises(DataError, match="no set is left for pretraining; name fewer sets"):
-        split.apply(DOMAINS)
+    assert everything_held_out.apply(DOMAINS).pretraining == []
+
+
+def test_a_share_of_nothing_gives_every_class_to_refinement() -> None:
+    parts = DomainSplit(pretraining_share=0.0).apply(DOMAINS)
+
+    assert parts.pretraining == []
+    assert [domain.class_names for domain in parts.refinement] == [domain.class_names for domain in DOMAINS]
 
 
 def test_the_shipped_configurations_are_valid_and_divide_the_sets_alike() -> None:
@@ -106,7 +113,7 @@ def test_the_shipped_configurations_are_valid_and_divide_the_sets_alike() -> Non
 
     assert pretrain.split == train.split
     assert pretrain.split.meta_validation
-    assert sorted(path.name for path in CONFIGS.glob("*.json")) == ["default-pretrain.json", "default-train.json"]
+    assert read_run_config(TrainConfig, CONFIGS / "mobilenetv2-train.json").split.pretraining_share == 0
 
 
 @pytest.mark.data
@@ -146,7 +153,7 @@ def test_a_configuration_that_cannot_work_is_refused(data: bytes, message: str, 
 )
 def test_episodes_that_cannot_be_drawn_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
-        read_run_config(TrainConfig, None, **changes)
+        EpisodeShape(**changes)  # type: ignore[arg-type]
 
 
 def test_what_the_command_line_does_not_say_stays_as_configured(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,26 @@ from hyperflow.images.image_set import open_image_set
 from hyperflow.images.packed import PackedSet, pack
 from hyperflow.images.preprocessing import Preprocessing
 from hyperflow.model import HyperFlow, ModelConfig
-from hyperflow.training import pretraining, refinement
+from hyperflow.training import drift_training, pretraining
 from hyperflow.training.calibration import calibrate
+from hyperflow.training.drawn_episodes import EpisodeShape
+from hyperflow.training.drift_training import TrainConfig, TrainPaths, train
 from hyperflow.training.loop import LoopOptions
 from hyperflow.training.pretraining import PretrainConfig, pretrain
-from hyperflow.training.refinement import TrainConfig, train
+from hyperflow.training.refinement import Refinement, RefinementStage
 from hyperflow.training.split import DomainSplit
+from hyperflow.training.validation import Validation
 
 SPLIT = DomainSplit(meta_validation=("triangle",), refinement_only=("square",), pretraining_share=0.5)
-TRAIN = TrainConfig(split=SPLIT, ways=(3, 4), shots=(1, 3), n_query=4, max_images=30, learning_rate=3e-3)
+SHAPE = EpisodeShape(ways=(3, 4), shots=(1, 3), n_query=4, max_images=30)
+REFINEMENT = Refinement(learning_rate=3e-3, episodes=SHAPE)
+TRAIN = TrainConfig(split=SPLIT, refinement=REFINEMENT, validation=Validation(every=0))
+
+
+def _steps(n_steps: int, config: TrainConfig = TRAIN, **changes: Any) -> TrainConfig:
+    refinement = msgspec.structs.replace(REFINEMENT, n_steps=n_steps)
+    return msgspec.structs.replace(config, refinement=refinement, **changes)
+
 
 Run = Callable[..., Path]
 
@@ -57,8 +69,7 @@ def pretrained(
 def trained(pretrained: Path, shape_sets: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run of 60 steps, calibrated."""
     out = tmp_path_factory.mktemp("trained")
-    config = msgspec.structs.replace(TRAIN, n_steps=60)
-    train(config, pretrained / "checkpoint", shape_sets, out, cache=cache, quiet=True)
+    train(_steps(60), TrainPaths(pretrained / "checkpoint", shape_sets, out, cache), device="cpu", quiet=True)
     return out
 
 
@@ -84,7 +95,7 @@ def test_pretraining_learns_and_leaves_a_checkpoint_with_an_untrained_drift(pret
 
 
 def test_refinement_moves_the_drift_alone_and_makes_it_useful(pretrained: Path, trained: Path) -> None:
-    lines = _log(trained)
+    lines = _log(trained / "refinement")
     start, end = load_checkpoint(pretrained / "checkpoint"), load_checkpoint(trained / "checkpoint")
 
     assert [line["step"] for line in lines] == [50, 60]
@@ -120,24 +131,30 @@ def _pretrain_briefly(
 def _train_briefly(
     out: Path, config: PretrainConfig, pretrained: Path, shape_sets: Path, cache: Path, **options: Any
 ) -> Path:
-    brief = msgspec.structs.replace(TRAIN, n_steps=8, split=DomainSplit(pretraining_share=0.5))
+    validation = Validation(every=4, episodes=2, n_shot=2)
+    brief = _steps(8, split=DomainSplit(meta_validation=("triangle",), pretraining_share=0.5), validation=validation)
     start = pretrained / "checkpoint"
-    assert load_checkpoint(start).config.drift.dropout > 0  # which draws from a generator that a resume must put back
-    return train(brief, start, shape_sets, out, cache=cache, quiet=True, **options)
+    assert load_checkpoint(start).config.drift.dropout > 0  # whose chance a resumed run must draw alike
+    return train(brief, TrainPaths(start, shape_sets, out, cache), device="cpu", quiet=True, **options)
 
 
 @pytest.mark.parametrize(
-    ("module", "run"), [(pretraining, _pretrain_briefly), (refinement, _train_briefly)], ids=["pretrain", "train"]
+    ("module", "stepper", "run"),
+    [
+        (pretraining, pretraining._Trainer, _pretrain_briefly),
+        (drift_training, RefinementStage, _train_briefly),
+    ],
+    ids=["pretrain", "train"],
 )
 def test_a_run_that_was_stopped_and_resumed_gives_the_weights_of_one_that_was_not(
-    module: Any, run: Run, pretrain_config: PretrainConfig, pretrained: Path, shape_sets: Path, cache: Path,
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    module: Any, stepper: Any, run: Run, pretrain_config: PretrainConfig, pretrained: Path, shape_sets: Path,
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     run = functools.partial(
         run, config=pretrain_config, pretrained=pretrained, shape_sets=shape_sets, cache=cache
     )  # fmt: skip
     whole = load_checkpoint(run(tmp_path / "whole")).state_dict()
-    take_step = module._Trainer.step
+    take_step = stepper.step
 
     def stopped_at_5(trainer: object, index: int) -> object:
         if index == 5:
@@ -146,7 +163,7 @@ def test_a_run_that_was_stopped_and_resumed_gives_the_weights_of_one_that_was_no
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "LoopOptions", functools.partial(LoopOptions, save_every=3))
-        patch.setattr(module._Trainer, "step", stopped_at_5)
+        patch.setattr(stepper, "step", stopped_at_5)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "stopped")
     assert not (tmp_path / "stopped" / "checkpoint").exists()
@@ -163,8 +180,9 @@ def test_a_finished_drift_can_be_stored_in_half_the_space(
 ) -> None:
     sizes = {}
     for half in (False, True):
-        config = msgspec.structs.replace(TRAIN, n_steps=1, half_storage=half, split=DomainSplit(pretraining_share=0.5))
-        out = train(config, pretrained / "checkpoint", shape_sets, tmp_path / str(half), cache=cache, quiet=True)
+        config = _steps(1, half_storage=half, split=DomainSplit(pretraining_share=0.5))
+        paths = TrainPaths(pretrained / "checkpoint", shape_sets, tmp_path / str(half), cache)
+        out = train(config, paths, device="cpu", quiet=True)
         sizes[half] = sum(tensor.nbytes for tensor in load_file(out / "model.safetensors").values())
         assert load_checkpoint(out).backbone.theta_0.dtype == torch.float32
 
@@ -173,17 +191,22 @@ def test_a_finished_drift_can_be_stored_in_half_the_space(
 
 @pytest.mark.parametrize("run", [_pretrain_briefly, _train_briefly], ids=["pretrain", "train"])
 def test_a_used_folder_is_refused_without_resume(
-    run: Run, pretrain_config: PretrainConfig, pretrained: Path, shape_sets: Path, cache: Path
+    run: Run, pretrain_config: PretrainConfig, pretrained: Path, trained: Path, shape_sets: Path, cache: Path
 ) -> None:
+    used = pretrained if run is _pretrain_briefly else trained
+
     with pytest.raises(TrainingError, match="already holds a run; add --resume to go on, or name another folder"):
-        run(pretrained, pretrain_config, pretrained, shape_sets, cache)
+        run(used, pretrain_config, pretrained, shape_sets, cache)
 
 
 def test_the_state_of_a_pretraining_cannot_be_resumed_as_a_refinement(
-    pretrain_config: PretrainConfig, pretrained: Path, shape_sets: Path, cache: Path
+    pretrain_config: PretrainConfig, pretrained: Path, shape_sets: Path, cache: Path, tmp_path: Path
 ) -> None:
+    (tmp_path / "refinement").mkdir()
+    shutil.copy(pretrained / "state.safetensors", tmp_path / "refinement")
+
     with pytest.raises(TrainingError, match=r"state.safetensors is the state of another run"):
-        _train_briefly(pretrained, pretrain_config, pretrained, shape_sets, cache, resume=True)
+        _train_briefly(tmp_path, pretrain_config, pretrained, shape_sets, cache, resume=True)
 
 
 def test_a_split_that_names_an_absent_set_is_refused_before_training(
@@ -201,7 +224,7 @@ def test_refinement_needs_classes_of_its_own(pretrained: Path, shape_sets: Path,
     config = msgspec.structs.replace(TRAIN, split=DomainSplit(pretraining_share=1.0))
 
     with pytest.raises(DataError, match="the split leaves no classes for refinement; lower pretraining_share"):
-        train(config, pretrained / "checkpoint", shape_sets, tmp_path, cache=cache, quiet=True)
+        train(config, TrainPaths(pretrained / "checkpoint", shape_sets, tmp_path, cache), device="cpu", quiet=True)
 
 
 def test_refinement_needs_as_many_classes_as_its_smallest_episode(
@@ -210,12 +233,12 @@ def test_refinement_needs_as_many_classes_as_its_smallest_episode(
     config = msgspec.structs.replace(TRAIN, split=DomainSplit(pretraining_share=0.7))  # leaves two of eight
 
     with pytest.raises(DataError, match=r"has 2 classes for refinement, fewer than ways\[0\]=3"):
-        train(config, pretrained / "checkpoint", shape_sets, tmp_path, cache=cache, quiet=True)
+        train(config, TrainPaths(pretrained / "checkpoint", shape_sets, tmp_path, cache), device="cpu", quiet=True)
 
 
 def test_refinement_needs_a_checkpoint(shape_sets: Path, cache: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no checkpoint at"):
-        train(TRAIN, tmp_path / "none", shape_sets, tmp_path / "run", cache=cache, quiet=True)
+        train(TRAIN, TrainPaths(tmp_path / "none", shape_sets, tmp_path / "run", cache), device="cpu", quiet=True)
 
 
 def test_calibrating_twice_chooses_the_same(trained: Path, shape_sets: Path, cache: Path, tmp_path: Path) -> None:

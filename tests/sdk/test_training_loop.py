@@ -126,11 +126,50 @@ def test_the_state_of_another_run_is_refused(options: LoopOptions) -> None:
 def test_a_figure_that_is_not_finite_ends_the_run_before_it_is_saved(options: LoopOptions) -> None:
     counter = Counter(spoil_at=6)
 
-    with pytest.raises(TrainingError, match=r"step 8: .*nan.* is not finite; lower the learning rate and resume"):
+    message = r"step 7: .*nan.* is not finite; the last good state is that after step 6: lower the learning rate"
+    with pytest.raises(TrainingError, match=message):
         counter.run(options)
 
     assert load_state(options.folder / "state.safetensors")[1] == 6
-    assert _log(options)[-1]["step"] == 8
+    assert _log(options)[-1]["step"] == 4
+
+
+def test_a_slow_run_saves_by_the_clock(options: LoopOptions) -> None:
+    by_the_clock = dataclasses.replace(options, save_every=10**6, save_every_s=0.0)
+
+    with pytest.raises(KeyboardInterrupt):
+        Counter(stop_at=7).run(by_the_clock)
+
+    assert load_state(options.folder / "state.safetensors")[1] == 7
+
+
+def test_a_validation_is_logged_and_can_end_the_run_which_then_counts_as_finished(options: LoopOptions) -> None:
+    counter, scores = Counter(), iter([0.5, 0.6, 0.4])
+
+    def validate() -> tuple[dict[str, float], bool]:
+        score = next(scores)
+        return {"gen": score}, score < 0.5
+
+    run_loop(
+        dataclasses.replace(options, validate_every=2),
+        step=counter.step,
+        state=lambda: {"total": counter.total},
+        restore=counter.restore,
+        validate=validate,
+    )
+
+    assert [(line["step"], line["gen"]) for line in _log(options) if "gen" in line] == [(2, 0.5), (4, 0.6), (6, 0.4)]
+    assert counter.steps == list(range(6))
+    assert load_state(options.folder / "state.safetensors")[1] == 10
+    assert Counter().run(dataclasses.replace(options, resume=True)).steps == []
+
+
+def test_a_worker_that_is_not_the_first_leaves_no_state(options: LoopOptions) -> None:
+    options.folder.mkdir()
+    Counter().run(dataclasses.replace(options, writes=False))
+
+    assert not (options.folder / "state.safetensors").exists()
+    assert _log(options) == []
 
 
 def test_the_rate_rises_in_a_line_and_falls_in_half_a_cosine() -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hyperflow.commands.main import run_options
+
+if TYPE_CHECKING:
+    from hyperflow.datasets.split import Split
 
 __all__ = ["command"]
 
@@ -15,8 +19,8 @@ __all__ = ["command"]
 @click.command("pretrain")
 @run_options
 def command(
-    data: Path, out: Path, config: Path | None, n_steps: int | None, seed: int | None, cache: Path, resume: bool,
-    quiet: bool, as_json: bool,
+    data: Path, split: Split | None, out: Path, config: Path | None, n_steps: int | None, seed: int | None, cache: Path,
+    resume: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Train a backbone from scratch on many image sets at once, one head a set.
 
@@ -28,7 +32,7 @@ def command(
     from hyperflow.training.pretraining import PretrainConfig, pretrain
 
     run = read_run_config(PretrainConfig, config, n_steps=n_steps, seed=seed)
-    checkpoint = pretrain(run, data, out, cache=cache, resume=resume, quiet=quiet)
+    checkpoint = pretrain(run, data, out, cache=cache, split=split, resume=resume, quiet=quiet)
     if as_json:
         click.echo(json.dumps({"checkpoint": str(checkpoint), "log": str(out / "log.jsonl")}))
     else:

@@ -85,17 +85,18 @@ class ChannelField(nn.Module):
         """Predict the velocity of the aligned slots.
 
         Args:
-            change: Present change of theta in units, (1, P).
-            t: Time in [0, 1], (1, 1).
+            change: Present change of theta in units, (B, P).
+            t: Time in [0, 1], (B, 1).
             task: Task vector, (1, width).
             statistics: Of `channel_statistics`, (D, 9).
 
         Returns:
-            (1, n_slots * D), for the end of theta.
+            (B, n_slots * D), for the end of theta.
         """
-        n_channels = statistics.shape[0]
-        present = change[:, -self.n_slots * n_channels :].reshape(self.n_slots, n_channels).T
-        time = (t - 0.5).expand(n_channels, 1)
-        hidden = self.from_channel(torch.cat([statistics, present, time], dim=1)) + self.from_task(task)
-        velocity: torch.Tensor = self.out(self.hidden(hidden)).T.reshape(1, -1)
+        n_points, n_channels = change.shape[0], statistics.shape[0]
+        present = change[:, -self.n_slots * n_channels :].reshape(n_points, self.n_slots, n_channels).transpose(1, 2)
+        time = (t - 0.5)[:, None].expand(n_points, n_channels, 1)
+        fixed = statistics.expand(n_points, -1, -1)
+        hidden = self.from_channel(torch.cat([fixed, present, time], dim=2)) + self.from_task(task)
+        velocity: torch.Tensor = self.out(self.hidden(hidden)).transpose(1, 2).reshape(n_points, -1)
         return velocity

@@ -17,7 +17,7 @@ class DriftConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         encoder_layers: Transformer layers over the classes.
         encoder_heads: Attention heads of each.
         field_blocks: Residual blocks of the field.
-        field_rank: Number of learned directions in theta that the field mixes.
+        field_rank: Number of learned directions in theta that the field mixes; 0 gives every coordinate its own output.
         channel_width: Hidden size of the part that is shared by all feature channels; 0 leaves that part out.
         feedback_width: Rank of the map from the head's feedback to theta; 0 leaves that part out.
         output_scale: Factor on the field's output, which keeps the first updates small.
@@ -42,7 +42,7 @@ class DriftConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError(
                 f"width must be at least 8 and a multiple of the heads, got {self.width}, {self.encoder_heads}"
             )
-        if self.field_rank < 1 or min(self.channel_width, self.feedback_width) < 0:
-            raise ConfigError(f"field_rank must be at least 1, other widths at least 0, got {self}")
+        if min(self.field_rank, self.channel_width, self.feedback_width) < 0:
+            raise ConfigError(f"field_rank, channel_width and feedback_width must be at least 0, got {self}")
         if min(self.encoder_layers, self.field_blocks) < 0 or not 0.0 <= self.dropout < 1.0:
             raise ConfigError(f"layers and blocks must be at least 0 and dropout in [0, 1), got {self}")

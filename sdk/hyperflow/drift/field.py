@@ -52,9 +52,9 @@ class SupportSummary(NamedTuple):
 class DriftField(nn.Module):
     """Velocity of theta, measured in the units of each coordinate: the sum of three parts.
 
-    A residual MLP mixes a few learned directions in theta; few, because a training set has few domains to learn from.
-    A part shared by all feature channels moves the scales and shifts next to the features. And a learned guess says
-    what the head's feedback on the support means for theta.
+    A residual MLP moves every coordinate, or mixes a few learned directions where its output is given a rank. A part
+    shared by all feature channels moves the scales and shifts next to the features. And a learned guess says what the
+    head's feedback on the support means for theta. The configuration can leave each of the last two out.
     """
 
     def __init__(self, layout: ThetaLayout, feature_dim: int, config: DriftConfig) -> None:
@@ -72,8 +72,8 @@ class DriftField(nn.Module):
         self.from_task = nn.Linear(config.width, config.width)
         self.blocks = nn.Sequential(*(_Block(config) for _ in range(config.field_blocks)))
         self.norm = nn.LayerNorm(config.width)
-        self.mix = nn.Linear(config.width, config.field_rank)
-        self.directions = nn.Parameter(torch.zeros(config.field_rank, n_parameters))
+        self.mix = nn.Linear(config.width, config.field_rank) if config.field_rank else nn.Identity()
+        self.directions = nn.Parameter(torch.zeros(config.field_rank or config.width, n_parameters))
         self.channels = ChannelField(n_aligned, config) if n_aligned and config.channel_width else None
         self.feedback = FeedbackField(n_parameters, feature_dim, config) if config.feedback_width else None
         self.output_scale = config.output_scale
@@ -92,15 +92,15 @@ class DriftField(nn.Module):
         return SupportSummary(task, channel_statistics(features, labels_onehot), push)
 
     def forward(self, change: torch.Tensor, t: torch.Tensor, support: SupportSummary) -> torch.Tensor:
-        """Predict d(change)/dt.
+        """Predict d(change)/dt, at one point of one support set or at several.
 
         Args:
-            change: (theta - theta_0) / units, (1, P).
-            t: Time in [0, 1], (1, 1).
+            change: (theta - theta_0) / units, (B, P).
+            t: Time in [0, 1], (B, 1).
             support: Of `summarise`.
 
         Returns:
-            (1, P), in units a step.
+            (B, P), in units a step.
         """
         hidden = self.from_change(change) + self.from_time(t - 0.5) + self.from_task(support.task)
         velocity: torch.Tensor = self.mix(self.norm(self.blocks(hidden))) @ self.directions + support.push

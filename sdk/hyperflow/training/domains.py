@@ -11,27 +11,31 @@ from rich.console import Console
 from rich.progress import Progress
 from torch.nn import functional
 
-from hyperflow.images.image_set import open_image_sets
+from hyperflow.datasets.opening import open_datasets
+from hyperflow.datasets.split import Split
 from hyperflow.images.packed import PackedSet, pack
 from hyperflow.images.preprocessing import Preprocessing
 
 __all__ = ["as_unit_images", "pack_domains", "shrink"]
 
 
-def pack_domains(data: Path, rule: Preprocessing, cache: Path, *, size_px: int, quiet: bool = False) -> list[PackedSet]:
+def pack_domains(
+    data: Path, rule: Preprocessing, cache: Path, *, size_px: int, split: Split | None = None, quiet: bool = False
+) -> list[PackedSet]:
     """Pack every set below `data`.
 
     Args:
-        data: Folder of zips or set folders.
+        data: Sets in any layout of `hyperflow.datasets`.
         rule: How images are cropped.
         cache: Folder for the packed arrays.
         size_px: Side to store at.
+        split: Classes to take, of datasets that are divided; None takes all.
         quiet: Show no progress bar.
 
     Raises:
         DataError: No set, or an image that cannot be decoded.
     """
-    sets = open_image_sets(data)
+    sets = open_datasets(data, split)
     with Progress(console=Console(stderr=True), disable=quiet) as progress:
         bar = progress.add_task("packing images", total=sum(image_set.n_images for image_set in sets))
         return [

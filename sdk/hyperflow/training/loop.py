@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import torch
 from rich.console import Console
@@ -33,7 +34,11 @@ class LoopOptions:
         resume: Go on from the state in `folder`.
         log_every: Steps between two lines of the log.
         save_every: Steps between two saved states.
+        save_every_s: Seconds between two saved states, for steps that take long.
+        validate_every: Steps between two validations; 0 for none.
         quiet: Show no progress bar.
+        writes: Whether this process writes the files; of several workers one does.
+        name: What the progress bar calls the run.
     """
 
     folder: Path
@@ -41,7 +46,11 @@ class LoopOptions:
     resume: bool = False
     log_every: int = 50
     save_every: int = 500
+    save_every_s: float = 45.0
+    validate_every: int = 0
     quiet: bool = False
+    writes: bool = True
+    name: str = "steps"
 
 
 def one_cycle(step: int, n_steps: int, peak: float, *, warm_up: float = 0.05) -> float:
@@ -65,6 +74,7 @@ def run_loop(
     step: Callable[[int], Mapping[str, float]],
     state: Callable[[], Mapping[str, torch.Tensor]],
     restore: Callable[[Mapping[str, torch.Tensor]], None],
+    validate: Callable[[], tuple[Mapping[str, float], bool]] | None = None,
 ) -> None:
     """Run the steps of a training, from the start or from where an earlier run was stopped.
 
@@ -76,46 +86,91 @@ def run_loop(
         step: Does step number i and returns figures to log.
         state: Everything that a later `restore` needs, as named tensors.
         restore: Puts a state back.
+        validate: Returns figures to log, and whether the run should stop here.
 
     Raises:
         TrainingError: The folder already holds a run, a state cannot be read or is of another run, or a figure is not
             finite.
     """
-    options.folder.mkdir(parents=True, exist_ok=True)
-    state_path, log_path = options.folder / STATE_NAME, options.folder / LOG_NAME
-    first = 0
-    if options.resume:
-        tensors, first = load_state(state_path)
-        try:
-            restore(tensors)
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise TrainingError(
-                f"{state_path} is the state of another run; resume with the data and configuration it was started with"
-            ) from error
-    elif state_path.exists():
-        raise TrainingError(f"{options.folder} already holds a run; add --resume to go on, or name another folder")
+    first = _start(options, restore)
+    keeper = _Keeper(options, state, first)
     meter = _Meter()
-    with log_path.open("a") as log, _progress(options.quiet) as progress:
-        bar = progress.add_task("steps", total=options.n_steps, completed=first, rate="", figures="")
+    with (options.folder / LOG_NAME).open("a" if options.writes else "r") as log, _progress(options) as progress:
+        bar = progress.add_task(options.name, total=options.n_steps, completed=first, rate="", figures="")
         for index in range(first, options.n_steps):
-            meter.add(step(index))
             done = index + 1
+            meter.add(_finite(step(index), done, keeper))
             is_last = done == options.n_steps
             if done % options.log_every == 0 or is_last:
                 figures = meter.read()
-                log.write(json.dumps({"step": done, **figures}) + "\n")
-                log.flush()
-                if not all(map(math.isfinite, figures.values())):
-                    raise TrainingError(f"step {done}: {figures} is not finite; lower the learning rate and resume")
+                _write_line(log, options, {"step": done, **figures})
                 rate = figures.pop("steps_per_s")
                 shown = " ".join(f"{name} {figure:.3f}" for name, figure in figures.items())
                 progress.update(bar, rate=f"{rate:.2f}/s", figures=shown)
             progress.update(bar, completed=done)
-            if done % options.save_every == 0 or is_last:
-                save_state(state_path, state(), done)
+            if validate is not None and options.validate_every and (done % options.validate_every == 0 or is_last):
+                validated, stops = validate()
+                _write_line(log, options, {"step": done, **validated})
+                if stops:
+                    keeper.save(options.n_steps)
+                    return
+            keeper.save_when_due(done)
 
 
-def _progress(quiet: bool) -> Progress:
+def _start(options: LoopOptions, restore: Callable[[Mapping[str, torch.Tensor]], None]) -> int:
+    """Make the folder, or restore the state in it; return the first step to do."""
+    options.folder.mkdir(parents=True, exist_ok=True)
+    path = options.folder / STATE_NAME
+    if not options.resume:
+        if path.exists():
+            raise TrainingError(f"{options.folder} already holds a run; add --resume to go on, or name another folder")
+        (options.folder / LOG_NAME).touch()
+        return 0
+    tensors, first = load_state(path)
+    try:
+        restore(tensors)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise TrainingError(
+            f"{path} is the state of another run; resume with the data and configuration it was started with"
+        ) from error
+    return first
+
+
+def _write_line(log: TextIO, options: LoopOptions, figures: Mapping[str, float]) -> None:
+    if options.writes:
+        log.write(json.dumps(figures) + "\n")
+        log.flush()
+
+
+def _finite(figures: Mapping[str, float], done: int, keeper: _Keeper) -> Mapping[str, float]:
+    if not all(map(math.isfinite, figures.values())):
+        raise TrainingError(
+            f"step {done}: {dict(figures)} is not finite; the last good state is that after step {keeper.saved}: "
+            "lower the learning rate and resume"
+        )
+    return figures
+
+
+class _Keeper:
+    """Saves the state often enough that a kill loses less than a minute."""
+
+    def __init__(self, options: LoopOptions, state: Callable[[], Mapping[str, torch.Tensor]], first: int) -> None:
+        self._options, self._state = options, state
+        self.saved = first
+        self._when = time.monotonic()
+
+    def save_when_due(self, done: int) -> None:
+        is_late = time.monotonic() - self._when > self._options.save_every_s
+        if done % self._options.save_every == 0 or is_late or done == self._options.n_steps:
+            self.save(done)
+
+    def save(self, done: int) -> None:
+        if self._options.writes:
+            save_state(self._options.folder / STATE_NAME, self._state(), done)
+        self.saved, self._when = done, time.monotonic()
+
+
+def _progress(options: LoopOptions) -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -126,7 +181,7 @@ def _progress(quiet: bool) -> Progress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[figures]}"),
     )
-    return Progress(*columns, console=Console(stderr=True), disable=quiet)
+    return Progress(*columns, console=Console(stderr=True), disable=options.quiet or not options.writes)
 
 
 class _Meter:

@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from hyperflow.backbones.build import build_backbone
 from hyperflow.checkpoint import save_checkpoint
-from hyperflow.errors import ConfigError
+from hyperflow.datasets.split import Split
+from hyperflow.errors import ConfigError, DataError
 from hyperflow.images.augmentation import random_colour, random_view
 from hyperflow.images.domain_shift import random_domain_shift
 from hyperflow.images.packed import PackedSet
@@ -149,15 +150,17 @@ class _Trainer:
 
 
 def pretrain(
-    config: PretrainConfig, data: Path, out: Path, *, cache: Path, resume: bool = False, quiet: bool = False
-) -> Path:
+    config: PretrainConfig, data: Path, out: Path, *, cache: Path, split: Split | None = None, resume: bool = False,
+    quiet: bool = False,
+) -> Path:  # fmt: skip
     """Train a backbone from scratch on the sets below `data` that the split gives to it.
 
     Args:
         config: The run.
-        data: Folder of zips or set folders laid out as `CLASS/IMAGE`.
+        data: Image sets in any layout of `hyperflow.datasets`.
         out: Folder of the run: log, state, and at the end `checkpoint/`.
         cache: Folder for packed images.
+        split: Classes to take, of datasets that are divided.
         resume: Go on from the state in `out`.
         quiet: Show no progress bar.
 
@@ -169,8 +172,11 @@ def pretrain(
         TrainingError: The run cannot start, resume or go on.
     """
     rule = config.model.preprocessing
-    domains = pack_domains(data, rule, cache, size_px=round(rule.size_px * 1.125), quiet=quiet)
-    trainer = _Trainer(config.split.apply(domains).pretraining, config)
+    domains = pack_domains(data, rule, cache, size_px=round(rule.size_px * 1.125), split=split, quiet=quiet)
+    parts = config.split.apply(domains)
+    if not parts.pretraining:
+        raise DataError("no set is left for pretraining; name fewer sets in refinement_only and meta_validation")
+    trainer = _Trainer(parts.pretraining, config)
     options = LoopOptions(out, config.n_steps, resume=resume, quiet=quiet)
     run_loop(options, step=trainer.step, state=trainer.state, restore=trainer.restore)
     checkpoint = out / "checkpoint"

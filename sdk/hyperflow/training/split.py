@@ -39,7 +39,8 @@ class DomainSplit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         meta_validation: Names of sets that no training sees.
         refinement_only: Names of sets that only the drift sees.
-        pretraining_share: Share of the classes of every other set that go to the backbone, in (0, 1].
+        pretraining_share: Share of the classes of every other set that go to the backbone, in [0, 1]; 0 for a backbone
+            that was trained elsewhere.
         seed: Seed of that draw.
 
     Raises:
@@ -52,8 +53,8 @@ class DomainSplit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.pretraining_share <= 1.0:
-            raise ConfigError(f"pretraining_share must be in (0, 1], got {self.pretraining_share}")
+        if not 0.0 <= self.pretraining_share <= 1.0:
+            raise ConfigError(f"pretraining_share must be in [0, 1], got {self.pretraining_share}")
         if twice := set(self.meta_validation) & set(self.refinement_only):
             raise ConfigError(f"sets named as meta_validation and refinement_only: {', '.join(sorted(twice))}")
 
@@ -61,7 +62,7 @@ class DomainSplit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Divide the sets.
 
         Raises:
-            DataError: A named set is not there, or nothing is left for the backbone.
+            DataError: A named set is not there.
         """
         named = (*self.meta_validation, *self.refinement_only)
         if unknown := sorted(set(named) - {domain.name for domain in domains}):
@@ -73,16 +74,16 @@ class DomainSplit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for domain in domains:
             if domain.name not in named:
                 pretraining, refinement = self._divide(domain)
-                parts.pretraining.append(pretraining)
+                parts.pretraining.extend(pretraining)
                 parts.refinement.extend(refinement)
-        if not parts.pretraining:
-            raise DataError("no set is left for pretraining; name fewer sets in refinement_only and meta_validation")
         return parts
 
-    def _divide(self, domain: PackedSet) -> tuple[PackedSet, list[PackedSet]]:
+    def _divide(self, domain: PackedSet) -> tuple[list[PackedSet], list[PackedSet]]:
         rng = np.random.default_rng([self.seed, zlib.crc32(domain.name.encode())])
         n_classes = len(domain.class_names)
         order = rng.permutation(n_classes)
-        n_pretraining = max(1, round(n_classes * self.pretraining_share))
-        rest = order[n_pretraining:]
-        return domain.of_classes(order[:n_pretraining]), [domain.of_classes(rest)] if len(rest) > 1 else []
+        n_pretraining = round(n_classes * self.pretraining_share)
+        if self.pretraining_share:
+            n_pretraining = max(1, n_pretraining)
+        seen, rest = order[:n_pretraining], order[n_pretraining:]
+        return [domain.of_classes(seen)] if len(seen) else [], [domain.of_classes(rest)] if len(rest) > 1 else []
