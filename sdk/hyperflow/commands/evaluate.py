@@ -2,59 +2,153 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from hyperflow.datasets.split import Split
+    from hyperflow.evaluation.config import EvaluationConfig, ProtocolName
+    from hyperflow.evaluation.evaluation_files import EvaluationFiles
+    from hyperflow.evaluation.results import Evaluation
 
 __all__ = ["command"]
+
+_PROTOCOLS = ("fixed", "meta-dataset", "cdfsl", "orbit")
+_TAKES = {"fixed": ("n_way", "n_shot", "n_query"), "cdfsl": ("n_shot",)}
+_COUNT = click.IntRange(min=1)
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("evaluate")
 @click.argument("subject", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True,
-              help="Folder of zips or folders laid out as CLASS/IMAGE.")  # fmt: skip
+@click.option(
+    "--data",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    help="Folder of zips or folders laid out as CLASS/IMAGE, or another layout of `hyperflow datasets`.",
+)
+@click.option("--split", type=click.Choice(["TRAIN", "VALID", "TEST"]), help="Part of the classes of each set.")
+@click.option(
+    "--protocol",
+    type=click.Choice(_PROTOCOLS),
+    default="fixed",
+    show_default=True,
+    help="Rule that draws the episodes.",
+)
 @click.option("--n-way", type=click.IntRange(min=2), default=5, show_default=True, help="Classes an episode.")
-@click.option("--n-shot", type=click.IntRange(min=1), default=5, show_default=True, help="Support images a class.")
-@click.option("--n-query", type=click.IntRange(min=1), default=10, show_default=True, help="Query images a class.")
-@click.option("--episodes", type=click.IntRange(min=1), default=100, show_default=True, help="Episodes a set.")
+@click.option("--n-shot", type=_COUNT, default=5, show_default=True, help="Support images a class.")
+@click.option("--n-query", type=_COUNT, default=10, show_default=True, help="Query images a class.")
+@click.option("--episodes", type=_COUNT, show_default="100, or what the protocol asks for", help="Episodes a set.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the episodes.")
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path),
-              help="Also write everything, each episode included, to this file.")  # fmt: skip
+@click.option(
+    "--methods",
+    default="direct,adapted,guarded",
+    show_default=True,
+    help="Separated by commas, or `all`: also subset_tuning, full_tuning, linear_probe (checkpoints only).",
+)
+@click.option(
+    "--recipes",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON file with the recipes of the methods with gradients; what is left out keeps its default.",
+)
+@click.option(
+    "--tuning-episodes", type=_COUNT, help="The methods with gradients answer only this many episodes of each set."
+)
+@click.option("--curves", is_flag=True, help="Also answer after each Euler step and at several step sizes.")
+@click.option("--costs/--no-costs", default=True, show_default=True, help="Measure peak memory and MACs, once.")
+@click.option("--json", "json_path", type=_FILE, help="Also write everything, each episode included, to this file.")
+@click.option("--csv", "csv_path", type=_FILE, help="Also write one row for each answer.")
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Also draw plots into this folder, with the numbers behind them.",
+)
+@click.option("--resume", is_flag=True, help="Go on with an evaluation to the same --json that was interrupted.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(
-    subject: Path, data: Path, n_way: int, n_shot: int, n_query: int, episodes: int, seed: int,
-    json_path: Path | None, quiet: bool,
+    subject: Path, data: Path, split: Split | None, json_path: Path | None, csv_path: Path | None,
+    plots: Path | None, resume: bool, quiet: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Measure SUBJECT, a checkpoint or a bundle, on replayable episodes.
 
-    Direct transfer, the adapted model and the guarded one answer the same episodes; gains are paired differences to
-    direct transfer, all with 95% intervals.
+    Direct transfer, the adapted model and the guarded one answer the same episodes, and so do fine-tuning and a linear
+    probe when they are asked to; gains are paired differences to direct transfer, all with 95% intervals.
+
+    With --json, every finished episode is kept in a file beside it until all are done: --resume goes on from there.
+
+    Defaults of --recipes: {"subset_tuning": {"parameters": "subset", "n_steps": 25, "learning_rate": 0.003},
+    "full_tuning": {"parameters": "all", "n_steps": 40, "learning_rate": 0.0005},
+    "linear_probe": {"inverse_penalty": 1.0, "n_iterations": 100}}. Choose rates on other sets than those of --data.
 
     \b
     Example:
       hyperflow evaluate models/default --data data/eval --n-way 5 --n-shot 5 --episodes 100 --json results.json
+      hyperflow evaluate models/default --data data/eval --methods all --tuning-episodes 20 --plots plots
     """
-    import msgspec
     from rich.console import Console
-    from rich.progress import Progress
 
-    from hyperflow.evaluation.protocol import EvaluationConfig, evaluate
-    from hyperflow.evaluation.report import table_of
-    from hyperflow.evaluation.subjects import open_subject
-    from hyperflow.images.image_set import open_image_sets
+    from hyperflow.evaluation.evaluation_files import EvaluationFiles
+    from hyperflow.evaluation.report import tables_of
 
-    config = EvaluationConfig(n_way, n_shot, n_query, episodes, seed)
-    sets, opened = open_image_sets(data), open_subject(subject)
-    if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-    with Progress(console=Console(stderr=True), disable=quiet) as progress:
-        bar = progress.add_task("episodes", total=episodes * len(sets))
-        result = evaluate(
-            opened, str(subject), sets, config, progress=lambda name: progress.update(bar, advance=1, description=name)
-        )
-    Console().print(table_of(result))
-    if json_path is not None:
-        partial = json_path.with_name(f".{json_path.name}.partial")
-        partial.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
-        os.replace(partial, json_path)
+    config = _config(**options)
+    files = EvaluationFiles(json_path, csv_path, plots, resume=resume)
+    evaluation = _evaluated(subject, data, split, config, files, quiet=quiet)
+    for table in tables_of(evaluation):
+        Console().print(table)
+
+
+def _config(
+    *, protocol: ProtocolName, n_way: int, n_shot: int, n_query: int, episodes: int | None,
+    seed: int, methods: str, recipes: Path | None, tuning_episodes: int | None, curves: bool, costs: bool,
+) -> EvaluationConfig:  # fmt: skip
+    """Make a configuration of the options; those that the protocol decides by itself must not be given."""
+    from hyperflow.commands.run_config import read_run_config
+    from hyperflow.evaluation.config import EvaluationConfig, default_episodes
+    from hyperflow.evaluation.methods import ALL_METHODS
+    from hyperflow.evaluation.recipes import Recipes
+
+    sizes: dict[str, int | None] = {"n_way": n_way, "n_shot": n_shot, "n_query": n_query}
+    for name in sizes:
+        if name not in _TAKES.get(protocol, ()):
+            if click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                flag = name.replace("_", "-")
+                raise click.UsageError(f"--{flag} is of no use with --protocol {protocol}, which decides it by itself")
+            sizes[name] = None
+    named = ALL_METHODS if methods == "all" else tuple(name.strip() for name in methods.split(","))
+    return EvaluationConfig(
+        **sizes,
+        episodes=episodes or default_episodes(protocol),
+        seed=seed,
+        protocol=protocol,
+        methods=named,
+        tuning_episodes=tuning_episodes,
+        recipes=read_run_config(Recipes, recipes),
+        curves=curves,
+        costs=costs,
+    )
+
+
+def _evaluated(
+    subject: Path, data: Path, split: Split | None, config: EvaluationConfig, files: EvaluationFiles, *, quiet: bool
+) -> Evaluation:
+    """Evaluate and write the files."""
+    from contextlib import nullcontext
+
+    from hyperflow.datasets.opening import open_datasets
+    from hyperflow.evaluation.evaluating import evaluate
+    from hyperflow.evaluation.progress import EvaluationProgress
+    from hyperflow.evaluation.subjects import open_subject, subject_digest
+
+    opened, sets = open_subject(subject, config.recipes), open_datasets(data, split)
+    with files.journal(subject_digest(subject), config, sets) or nullcontext() as journal:
+        n_known = len(journal.episodes) if journal is not None else 0
+        n_all = config.episodes * len(sets)
+        with EvaluationProgress(n_all, n_known, n_per_set=config.episodes, quiet=quiet) as progress:
+            evaluation, records = evaluate(opened, str(subject), sets, config, journal=journal, on_episode=progress.add)
+        files.write(evaluation, records)
+        if journal is not None:
+            journal.remove()
+    return evaluation

@@ -6,101 +6,84 @@ entry point group `hyperflow.evaluation`, because this package must not know the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from PIL import Image
-from torch.nn import functional
 
-from hyperflow.adapted.guard import choose_candidate, leave_one_out_loss
-from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
-from hyperflow.checkpoint import CONFIG_NAME, load_checkpoint
+from hyperflow.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_checkpoint
 from hyperflow.errors import CheckpointError
-from hyperflow.images.preprocessing import crop_and_resize, normalise
-from hyperflow.model import HyperFlow
+from hyperflow.evaluation.checkpoint_subject import CheckpointSubject
+from hyperflow.evaluation.methods import Answer, Frame, Task
+from hyperflow.evaluation.recipes import Recipes
 
-__all__ = ["METHODS", "CheckpointSubject", "Subject", "open_subject"]
+__all__ = ["CheckpointSubject", "Subject", "open_subject", "subject_digest"]
 
-METHODS = ("direct", "adapted", "guarded")
-"""theta_0, theta_K at the default step size, and whatever the guard chose."""
-
-Labels = NDArray[np.int64]
+MANIFEST_NAME = "manifest.json"
 
 
 class Subject(Protocol):
-    """Answers episodes by every method of `METHODS`."""
+    """Answers episodes by every method of `methods`."""
 
-    def answer(
-        self, support: Sequence[Image.Image], labels: Labels, queries: Sequence[Image.Image], n_way: int
-    ) -> Mapping[str, Labels]:
-        """Label the queries of one episode.
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What it can answer, some of `hyperflow.evaluation.methods.ALL_METHODS`."""
+        ...
+
+    def frame(self, image: Image.Image) -> Frame:
+        """Pixels of an RGB image as a task holds them, so that they are made once and kept."""
+        ...
+
+    def answer(self, task: Task, methods: Sequence[str] = ...) -> Mapping[str, Answer]:
+        """Label the queries of one task.
 
         Args:
-            support: RGB images.
-            labels: 0..n_way-1 of each support image.
-            queries: RGB images.
-            n_way: Number of classes.
+            task: Its images are of `frame`.
+            methods: Some of `methods`; the ones without gradients by default.
 
-        Returns:
-            Predicted labels, (Q,), for each method.
+        Raises:
+            DataError: The task is beyond the subject's limits, or a result is not finite.
         """
         ...
 
+    def n_tuning_steps(self, method: str) -> int:
+        """Optimiser steps of a fine-tuning method; 0 for every other."""
+        ...
 
-class CheckpointSubject:
-    """A torch model as a subject."""
-
-    def __init__(self, model: HyperFlow) -> None:
-        """Take a model in eval mode."""
-        self._model = model
-
-    def _prepared(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        rule = self._model.config.preprocessing
-        return normalise(torch.from_numpy(np.stack([crop_and_resize(image, rule) for image in images])), rule)
-
-    @torch.no_grad()
-    def answer(
-        self, support: Sequence[Image.Image], labels: Labels, queries: Sequence[Image.Image], n_way: int
-    ) -> Mapping[str, Labels]:
-        """Label the queries of one episode; see `Subject`."""
-        model, device = self._model, self._model.config.device
-        support_images, query_images = self._prepared(support), self._prepared(queries)
-        onehot = functional.one_hot(torch.from_numpy(labels), n_way).float()
-        base = model.encode(support_images)
-        answers: dict[float, Labels] = {}
-        losses: dict[float, float | None] = {}
-        for step_size in sorted({*device.candidates, device.step_size}):
-            theta, _ = model.adapt(base, onehot, torch.tensor(step_size))
-            features = model.encode(support_images, theta)
-            cosines = cosine_scores(model.encode(query_images, theta), prototypes_of(features, onehot))
-            answers[step_size] = cosines.argmax(dim=1).numpy()
-            losses[step_size] = leave_one_out_loss(features, onehot, device.logit_scale)
-        picked = choose_candidate([losses[h] for h in device.candidates], device.penalties)
-        if picked is None:  # nothing could be left out: fall back as the device does
-            nearest = [abs(h - device.step_size) for h in device.candidates]
-            picked = nearest.index(min(nearest))
-        guarded = device.candidates[picked]
-        return {"direct": answers[0.0], "adapted": answers[device.step_size], "guarded": answers[guarded]}
+    def adaptation(self, task: Task, method: str, *, n_steps: int | None = None) -> Callable[[], object]:
+        """Only the adapting of one method, to be measured; the backbone has run on one image before."""
+        ...
 
 
-def open_subject(path: Path) -> Subject:
+def open_subject(path: Path, recipes: Recipes | None = None) -> Subject:
     """Open a checkpoint or a bundle for evaluation.
+
+    Args:
+        path: Folder of either.
+        recipes: Of the methods with gradients; a bundle has none of these.
 
     Raises:
         CheckpointError: Neither, or a bundle where `hyperflow_export` is not installed.
     """
     if (path / CONFIG_NAME).exists():
-        return CheckpointSubject(load_checkpoint(path))
-    if (path / "manifest.json").exists():
+        return CheckpointSubject(load_checkpoint(path), recipes)
+    if (path / MANIFEST_NAME).exists():
         for entry_point in entry_points(group="hyperflow.evaluation", name="bundle"):
             subject: Subject = entry_point.load()(path)
             return subject
         raise CheckpointError(
             f"{path} is a bundle; evaluating it needs hyperflow_export: pip install 'hyperflow[export]'"
         )
-    raise CheckpointError(f"{path} is neither a checkpoint ({CONFIG_NAME}) nor a bundle (manifest.json)")
+    raise CheckpointError(f"{path} is neither a checkpoint ({CONFIG_NAME}) nor a bundle ({MANIFEST_NAME})")
+
+
+def subject_digest(path: Path) -> str:
+    """Hash of what defines a checkpoint or a bundle; the manifest of a bundle has the hashes of its other files."""
+    digest = hashlib.sha256()
+    for name in (CONFIG_NAME, WEIGHTS_NAME, MANIFEST_NAME):
+        if (path / name).exists():
+            digest.update(name.encode() + hashlib.sha256((path / name).read_bytes()).digest())
+    return digest.hexdigest()
