@@ -73,8 +73,15 @@ def test_pretraining_training_and_evaluating_work_one_after_the_other(
 
     for result in (first, second, third):
         assert result.exit_code == 0, result.output
-    assert f"Checkpoint: {tmp_path}/pretrain/checkpoint\nNext: hyperflow train" in first.stdout
-    assert json.loads(second.stdout) == {"checkpoint": str(checkpoint), "curves": f"{tmp_path}/drift/curves.json"}
+    assert re.search(
+        rf"Checkpoint: {tmp_path}/pretrain/checkpoint\nCost: .* CPU-hours, no GPU.*\nNext: hyperflow train",
+        first.stdout,
+    )
+    outcome = json.loads(second.stdout)
+    assert outcome["cost"] == json.loads((tmp_path / "drift/cost.json").read_text())
+    assert outcome == {
+        "checkpoint": str(checkpoint), "curves": f"{tmp_path}/drift/curves.json", "cost": outcome["cost"]
+    }  # fmt: skip
     assert json.loads((tmp_path / "drift/refinement/log.jsonl").read_text())["step"] == 3
     assert [step for step, _ in json.loads((tmp_path / "drift/curves.json").read_text())["refinement"]["loss"]] == [3]
     written = json.loads((tmp_path / "sub/r.json").read_text())

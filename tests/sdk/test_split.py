@@ -16,6 +16,7 @@ from hyperflow.training.drawn_episodes import EpisodeShape
 from hyperflow.training.drift_training import TrainConfig
 from hyperflow.training.pretraining import PretrainConfig
 from hyperflow.training.split import DomainSplit
+from hyperflow.trajectories.config import SimulationConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -113,6 +114,7 @@ def test_the_shipped_configurations_are_valid_and_divide_the_sets_alike() -> Non
 
     assert pretrain.split == train.split
     assert pretrain.split.meta_validation
+    assert read_run_config(SimulationConfig, CONFIGS / "default-simulate.json").split == train.split
     assert read_run_config(TrainConfig, CONFIGS / "mobilenetv2-train.json").split.pretraining_share == 0
 
 

@@ -125,7 +125,8 @@ def test_calibration_is_written_beside_the_checkpoint_and_into_it(trained: Path)
 def _pretrain_briefly(
     out: Path, config: PretrainConfig, pretrained: Path, shape_sets: Path, cache: Path, **options: Any
 ) -> Path:
-    return pretrain(msgspec.structs.replace(config, n_steps=8), shape_sets, out, cache=cache, quiet=True, **options)
+    config = msgspec.structs.replace(config, n_steps=8)
+    return pretrain(config, shape_sets, out, cache=cache, quiet=True, **options).path
 
 
 def _train_briefly(
@@ -135,7 +136,11 @@ def _train_briefly(
     brief = _steps(8, split=DomainSplit(meta_validation=("triangle",), pretraining_share=0.5), validation=validation)
     start = pretrained / "checkpoint"
     assert load_checkpoint(start).config.drift.dropout > 0  # whose chance a resumed run must draw alike
-    return train(brief, TrainPaths(start, shape_sets, out, cache), device="cpu", quiet=True, **options)
+    trained = train(brief, TrainPaths(start, shape_sets, out, cache), device="cpu", quiet=True, **options)
+    assert trained is not None
+    assert json.loads((out / "cost.json").read_text())["cpu_hours"] == trained.cost.cpu_hours > 0
+    assert trained.cost.gpu_hours == 0
+    return trained.path
 
 
 @pytest.mark.parametrize(
@@ -182,7 +187,8 @@ def test_a_finished_drift_can_be_stored_in_half_the_space(
     for half in (False, True):
         config = _steps(1, half_storage=half, split=DomainSplit(pretraining_share=0.5))
         paths = TrainPaths(pretrained / "checkpoint", shape_sets, tmp_path / str(half), cache)
-        out = train(config, paths, device="cpu", quiet=True)
+        train(config, paths, device="cpu", quiet=True)
+        out = paths.out / "checkpoint"
         sizes[half] = sum(tensor.nbytes for tensor in load_file(out / "model.safetensors").values())
         assert load_checkpoint(out).backbone.theta_0.dtype == torch.float32
 

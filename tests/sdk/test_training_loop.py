@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from hyperflow.errors import TrainingError
+from hyperflow.training.cost import Spent
 from hyperflow.training.loop import LoopOptions, one_cycle, run_loop
 from hyperflow.training.state import load_optimizer, load_state, optimizer_tensors, save_state
 
@@ -121,6 +122,24 @@ def test_the_state_of_another_run_is_refused(options: LoopOptions) -> None:
 
     with pytest.raises(TrainingError, match=r"state.safetensors is the state of another run; resume with the data"):
         Counter().run(dataclasses.replace(options, resume=True))
+
+
+def test_time_is_counted_over_an_interruption(options: LoopOptions) -> None:
+    def spent_on(counter: Counter, **changes: bool) -> Spent:
+        return run_loop(
+            dataclasses.replace(options, **changes),
+            step=counter.step,
+            state=lambda: {"total": counter.total},
+            restore=counter.restore,
+        )
+
+    first = spent_on(Counter())
+    saved = Spent(*load_state(options.folder / "state.safetensors")[0]["loop.spent"].tolist())
+    again = spent_on(Counter(), resume=True)  # has no step left to do
+
+    assert 0 < saved.cpu_seconds <= first.cpu_seconds
+    assert 0 < saved.seconds < again.seconds
+    assert saved.cpu_seconds < again.cpu_seconds
 
 
 def test_a_figure_that_is_not_finite_ends_the_run_before_it_is_saved(options: LoopOptions) -> None:

@@ -28,12 +28,18 @@ def command(
     Example:
       hyperflow pretrain --data data/train --config configs/default-pretrain.json --out runs/pretrain
     """
+    import msgspec
+
     from hyperflow.commands.run_config import read_run_config
     from hyperflow.training.pretraining import PretrainConfig, pretrain
 
     run = read_run_config(PretrainConfig, config, n_steps=n_steps, seed=seed)
     checkpoint = pretrain(run, data, out, cache=cache, split=split, resume=resume, quiet=quiet)
     if as_json:
-        click.echo(json.dumps({"checkpoint": str(checkpoint), "log": str(out / "log.jsonl")}))
+        cost = msgspec.to_builtins(checkpoint.cost)
+        click.echo(json.dumps({"checkpoint": str(checkpoint.path), "log": str(out / "log.jsonl"), "cost": cost}))
     else:
-        click.echo(f"Checkpoint: {checkpoint}\nNext: hyperflow train {checkpoint} --data {data} --out runs/drift")
+        click.echo(
+            f"Checkpoint: {checkpoint.path}\nCost: {checkpoint.cost}\n"
+            f"Next: hyperflow train {checkpoint.path} --data {data} --out runs/drift"
+        )

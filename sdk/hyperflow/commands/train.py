@@ -67,13 +67,20 @@ def command(
     On several GPUs, or several processes of one machine:
       torchrun --nproc-per-node 4 -m hyperflow train runs/pretrain/checkpoint --data data/train --out runs/drift
     """
+    import msgspec
+
     from hyperflow.commands.run_config import read_run_config
     from hyperflow.training.drift_training import TrainConfig, TrainPaths, train
 
     run = _with_objective(read_run_config(TrainConfig, config, seed=seed), objective, n_steps)
     paths = TrainPaths(checkpoint, data, out, cache, trajectories, split)
     trained = train(run, paths, device=device, resume=resume, quiet=quiet)
+    if trained is None:
+        return  # the first of several workers reports
     if as_json:
-        click.echo(json.dumps({"checkpoint": str(trained), "curves": str(out / "curves.json")}))
+        costs = msgspec.to_builtins(trained.cost)
+        click.echo(json.dumps({"checkpoint": str(trained.path), "curves": str(out / "curves.json"), "cost": costs}))
     else:
-        click.echo(f"Checkpoint: {trained}\nNext: hyperflow evaluate {trained} --data DIR")
+        click.echo(
+            f"Checkpoint: {trained.path}\nCost: {trained.cost}\nNext: hyperflow evaluate {trained.path} --data DIR"
+        )

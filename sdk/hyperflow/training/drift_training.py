@@ -18,6 +18,7 @@ from hyperflow.checkpoint import load_checkpoint, save_checkpoint
 from hyperflow.datasets.split import Split
 from hyperflow.errors import ConfigError, DataError, TrainingError
 from hyperflow.training.calibration import calibrate
+from hyperflow.training.cost import Spent, Trained, write_cost
 from hyperflow.training.curves import draw_curves, read_log
 from hyperflow.training.domains import pack_domains
 from hyperflow.training.drift_weights import DriftWeights
@@ -106,6 +107,7 @@ class _Training:
     def __init__(self, config: TrainConfig, paths: TrainPaths, workers: Workers, *, resume: bool, quiet: bool) -> None:
         self._config, self._paths, self._workers = config, paths, workers
         self._resume, self._quiet = resume, quiet
+        self.spent = Spent()
         model = load_checkpoint(paths.checkpoint)
         rule = model.config.preprocessing
         size_px = round(rule.size_px * 1.125)
@@ -161,7 +163,7 @@ class _Training:
             writes=self._workers.is_first,
             name=name,
         )
-        run_loop(
+        self.spent += run_loop(
             options,
             step=stage.step,
             state=self.weights.state,
@@ -173,7 +175,7 @@ class _Training:
 
 def train(
     config: TrainConfig, paths: TrainPaths, *, device: str = "auto", resume: bool = False, quiet: bool = False
-) -> Path:
+) -> Trained | None:
     """Train the drift network of a checkpoint, then choose step size, guard and calibration by meta-validation.
 
     Args:
@@ -184,7 +186,7 @@ def train(
         quiet: Show no progress bar.
 
     Returns:
-        The trained checkpoint.
+        Where the trained checkpoint is and what it cost; None in a worker that is not the first.
 
     Raises:
         CheckpointError: The start cannot be read.
@@ -200,15 +202,13 @@ def train(
             training.flow_matching(config.flow_matching)
         if config.refinement is not None:
             training.refinement(config.refinement)
-        if workers.is_first:
-            _finish(training, config, paths, quiet=quiet)
+        return _finish(training, config, paths, workers, quiet=quiet) if workers.is_first else None
     finally:
         workers.leave()
-    return paths.out / "checkpoint"
 
 
-def _finish(training: _Training, config: TrainConfig, paths: TrainPaths, *, quiet: bool) -> None:
-    """Calibrate, draw the curves and save."""
+def _finish(training: _Training, config: TrainConfig, paths: TrainPaths, workers: Workers, *, quiet: bool) -> Trained:
+    """Calibrate, draw the curves, save, and say what it cost."""
     trained = training.weights.model.cpu().eval()
     if training.parts.meta_validation:
         trained.config = calibrate(
@@ -216,3 +216,5 @@ def _finish(training: _Training, config: TrainConfig, paths: TrainPaths, *, quie
         )  # fmt: skip
     draw_curves({name: read_log(paths.out / name / LOG_NAME) for name in STAGES}, paths.out)
     save_checkpoint(trained, paths.out / "checkpoint", half=config.half_storage)
+    cost = write_cost(paths.out, training.spent, n_workers=workers.size, on_gpu=workers.device.type == "cuda")
+    return Trained(paths.out / "checkpoint", cost)

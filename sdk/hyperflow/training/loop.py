@@ -16,12 +16,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from hyperflow.errors import TrainingError
+from hyperflow.training.cost import Spent
 from hyperflow.training.state import load_state, save_state
 
 __all__ = ["LoopOptions", "one_cycle", "run_loop"]
 
 STATE_NAME = "state.safetensors"
 LOG_NAME = "log.jsonl"
+_SPENT = "loop.spent"
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def run_loop(
     state: Callable[[], Mapping[str, torch.Tensor]],
     restore: Callable[[Mapping[str, torch.Tensor]], None],
     validate: Callable[[], tuple[Mapping[str, float], bool]] | None = None,
-) -> None:
+) -> Spent:
     """Run the steps of a training, from the start or from where an earlier run was stopped.
 
     A step draws its chance from the seed and its own number, or from a generator that `state` keeps, so a resumed run
@@ -88,12 +90,15 @@ def run_loop(
         restore: Puts a state back.
         validate: Returns figures to log, and whether the run should stop here.
 
+    Returns:
+        Time spent, that of earlier, interrupted runs included.
+
     Raises:
         TrainingError: The folder already holds a run, a state cannot be read or is of another run, or a figure is not
             finite.
     """
-    first = _start(options, restore)
-    keeper = _Keeper(options, state, first)
+    first, earlier = _start(options, restore)
+    keeper = _Keeper(options, state, first, earlier)
     meter = _Meter()
     with (options.folder / LOG_NAME).open("a" if options.writes else "r") as log, _progress(options) as progress:
         bar = progress.add_task(options.name, total=options.n_steps, completed=first, rate="", figures="")
@@ -113,27 +118,29 @@ def run_loop(
                 _write_line(log, options, {"step": done, **validated})
                 if stops:
                     keeper.save(options.n_steps)
-                    return
+                    break
             keeper.save_when_due(done)
+    return keeper.spent
 
 
-def _start(options: LoopOptions, restore: Callable[[Mapping[str, torch.Tensor]], None]) -> int:
-    """Make the folder, or restore the state in it; return the first step to do."""
+def _start(options: LoopOptions, restore: Callable[[Mapping[str, torch.Tensor]], None]) -> tuple[int, Spent]:
+    """Make the folder, or restore the state in it; return the first step to do, and the time spent before."""
     options.folder.mkdir(parents=True, exist_ok=True)
     path = options.folder / STATE_NAME
     if not options.resume:
         if path.exists():
             raise TrainingError(f"{options.folder} already holds a run; add --resume to go on, or name another folder")
         (options.folder / LOG_NAME).touch()
-        return 0
+        return 0, Spent()
     tensors, first = load_state(path)
     try:
         restore(tensors)
+        cpu_seconds, seconds = tensors[_SPENT].tolist()
     except (KeyError, RuntimeError, ValueError) as error:
         raise TrainingError(
             f"{path} is the state of another run; resume with the data and configuration it was started with"
         ) from error
-    return first
+    return first, Spent(cpu_seconds, seconds)
 
 
 def _write_line(log: TextIO, options: LoopOptions, figures: Mapping[str, float]) -> None:
@@ -154,10 +161,17 @@ def _finite(figures: Mapping[str, float], done: int, keeper: _Keeper) -> Mapping
 class _Keeper:
     """Saves the state often enough that a kill loses less than a minute."""
 
-    def __init__(self, options: LoopOptions, state: Callable[[], Mapping[str, torch.Tensor]], first: int) -> None:
-        self._options, self._state = options, state
+    def __init__(
+        self, options: LoopOptions, state: Callable[[], Mapping[str, torch.Tensor]], first: int, earlier: Spent
+    ) -> None:
+        self._options, self._state, self._earlier = options, state, earlier
         self.saved = first
-        self._when = time.monotonic()
+        self._when = self._start = time.monotonic()
+        self._cpu_start = time.process_time()
+
+    @property
+    def spent(self) -> Spent:
+        return self._earlier + Spent(time.process_time() - self._cpu_start, time.monotonic() - self._start)
 
     def save_when_due(self, done: int) -> None:
         is_late = time.monotonic() - self._when > self._options.save_every_s
@@ -166,7 +180,8 @@ class _Keeper:
 
     def save(self, done: int) -> None:
         if self._options.writes:
-            save_state(self._options.folder / STATE_NAME, self._state(), done)
+            spent = torch.tensor([self.spent.cpu_seconds, self.spent.seconds], dtype=torch.float64)
+            save_state(self._options.folder / STATE_NAME, {**self._state(), _SPENT: spent}, done)
         self.saved, self._when = done, time.monotonic()
 
 

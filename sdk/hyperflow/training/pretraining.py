@@ -24,6 +24,7 @@ from hyperflow.images.domain_shift import random_domain_shift
 from hyperflow.images.packed import PackedSet
 from hyperflow.images.preprocessing import normalise
 from hyperflow.model import HyperFlow, ModelConfig
+from hyperflow.training.cost import Trained, write_cost
 from hyperflow.training.domains import as_unit_images, pack_domains
 from hyperflow.training.loop import LoopOptions, one_cycle, run_loop
 from hyperflow.training.split import DomainSplit
@@ -152,7 +153,7 @@ class _Trainer:
 def pretrain(
     config: PretrainConfig, data: Path, out: Path, *, cache: Path, split: Split | None = None, resume: bool = False,
     quiet: bool = False,
-) -> Path:  # fmt: skip
+) -> Trained:  # fmt: skip
     """Train a backbone from scratch on the sets below `data` that the split gives to it.
 
     Args:
@@ -165,7 +166,7 @@ def pretrain(
         quiet: Show no progress bar.
 
     Returns:
-        The checkpoint: trained backbone, untrained drift.
+        Where the checkpoint is, with a trained backbone and an untrained drift, and what it cost.
 
     Raises:
         DataError: Nothing to train on, or an image that cannot be decoded.
@@ -178,7 +179,7 @@ def pretrain(
         raise DataError("no set is left for pretraining; name fewer sets in refinement_only and meta_validation")
     trainer = _Trainer(parts.pretraining, config)
     options = LoopOptions(out, config.n_steps, resume=resume, quiet=quiet)
-    run_loop(options, step=trainer.step, state=trainer.state, restore=trainer.restore)
+    spent = run_loop(options, step=trainer.step, state=trainer.state, restore=trainer.restore)
     checkpoint = out / "checkpoint"
     save_checkpoint(HyperFlow(config.model, trainer.network), checkpoint)
-    return checkpoint
+    return Trained(checkpoint, write_cost(out, spent))

@@ -82,6 +82,8 @@ class RayWorkers:
             return
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray makes its workers so nice that they starve beside other work; the command's own niceness is for its user.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             if self._address is None:

@@ -82,7 +82,8 @@ def test_both_stages_run_in_turn_and_a_stopped_run_ends_where_one_that_was_not_d
 
     def run(out: str, *, resume: bool = False) -> Path:
         paths = TrainPaths(start, shape_sets, tmp_path / out, cache, trajectories)
-        return train(config, paths, device="cpu", resume=resume, quiet=True)
+        train(config, paths, device="cpu", resume=resume, quiet=True)
+        return paths.out / "checkpoint"
 
     whole = load_checkpoint(run("whole")).state_dict()
     step = FlowMatchingStage.step
@@ -120,9 +121,12 @@ def test_trajectories_of_other_data_are_refused(start: Path, trajectories: Path,
     crosses = _domains(shape_sets, start, cache)[:1]
     stage = FlowMatchingStage(weights, crosses, open_trajectories(trajectories, model), FLOW, ALONE, seed=0)
 
-    with pytest.raises(DataError, match=r"the trajectories were made on \w+, which is not in the data"):
+    def many_steps() -> None:
         for index in range(20):
             stage.step(index)
+
+    with pytest.raises(DataError, match=r"the trajectories were made on \w+, which is not in the data"):
+        many_steps()
 
 
 def test_trajectories_of_another_backbone_are_refused(
@@ -156,7 +160,7 @@ def test_a_drift_that_turns_into_nan_stops_at_once_and_keeps_the_last_good_state
     monkeypatch.setattr(drift_training, "LoopOptions", functools.partial(LoopOptions, save_every_s=0.0))
     monkeypatch.setattr(FlowMatchingStage, "step", spoiled)
     paths = TrainPaths(start, shape_sets, tmp_path, cache, trajectories)
-    with pytest.raises(TrainingError, match="step 6: .* is not finite; the last good state is that after step 5"):
+    with pytest.raises(TrainingError, match=r"step 6: .* is not finite; the last good state is that after step 5"):
         train(CONFIG, paths, device="cpu", quiet=True)
 
     state = load_file(tmp_path / "flow_matching/state.safetensors")
