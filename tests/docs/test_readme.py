@@ -17,15 +17,17 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+RESEARCH = (ROOT / "docs/research.md").read_text()
 GROUPS = {"hyperflow": "hyperflow.commands.main", "hyperflow-export": "hyperflow_export.commands.main"}
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def command_lines() -> list[str]:
-    lines = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    found = blocks("sh") + blocks("sh", RESEARCH)
+    lines = [line.split("#")[0].strip() for block in found for line in block.splitlines()]
     return [line for line in lines if line.split(" ")[0] in GROUPS]
 
 

@@ -15,7 +15,7 @@ from hyperflow.errors import ConfigError, DataError
 from hyperflow.images.image_set import open_image_set
 from hyperflow.images.packed import PackedSet, pack
 from hyperflow.images.preprocessing import Preprocessing, crop_and_resize, normalise
-from hyperflow.training.domains import as_unit_images, shrink
+from hyperflow.images.tensors import as_unit_images, shrink
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from hyperflow.checkpoint import load_checkpoint
+from hyperflow.datasets.domain_split import DomainSplit
 from hyperflow.errors import CheckpointError, DataError, TrainingError
 from hyperflow.images.image_set import open_image_set
 from hyperflow.images.packed import PackedSet, pack
@@ -28,7 +29,6 @@ from hyperflow.training.drift_training import TrainConfig, TrainPaths, train
 from hyperflow.training.loop import LoopOptions
 from hyperflow.training.pretraining import PretrainConfig, pretrain
 from hyperflow.training.refinement import Refinement, RefinementStage
-from hyperflow.training.split import DomainSplit
 from hyperflow.training.validation import Validation
 
 SPLIT = DomainSplit(meta_validation=("triangle",), refinement_only=("square",), pretraining_share=0.5)

@@ -16,10 +16,10 @@ from torch.nn import functional
 
 from hyperflow.errors import ConfigError, DataError
 from hyperflow.images.preprocessing import Preprocessing, normalise
+from hyperflow.images.tensors import as_unit_images, shrink
 from hyperflow.teacher.augmentation import pseudo_query
 from hyperflow.teacher.descent import TaskBatch
 from hyperflow.teacher.tasks import MIN_IMAGES
-from hyperflow.training.domains import as_unit_images, shrink
 
 __all__ = ["SupportTeacher", "Teacher", "WholeClassTeacher", "batches_of", "n_images_per_step"]
 

@@ -21,8 +21,8 @@ from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
 from hyperflow.episodes.sampling import episode_rng, sample_episode
 from hyperflow.images.packed import PackedSet
 from hyperflow.images.preprocessing import normalise
+from hyperflow.images.tensors import as_unit_images, shrink
 from hyperflow.model import HyperFlow, ModelConfig
-from hyperflow.training.domains import as_unit_images, shrink
 
 __all__ = ["calibrate"]
 

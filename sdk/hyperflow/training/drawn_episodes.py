@@ -13,7 +13,7 @@ from hyperflow.images.augmentation import random_colour, random_view
 from hyperflow.images.domain_shift import random_domain_shift
 from hyperflow.images.packed import PackedSet
 from hyperflow.images.preprocessing import Preprocessing, normalise
-from hyperflow.training.domains import as_unit_images
+from hyperflow.images.tensors import as_unit_images
 
 __all__ = ["DrawnEpisode", "EpisodeShape", "EpisodeSource"]
 

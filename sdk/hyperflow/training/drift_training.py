@@ -15,17 +15,17 @@ import msgspec
 import torch
 
 from hyperflow.checkpoint import load_checkpoint, save_checkpoint
+from hyperflow.datasets.domain_split import DomainSplit, SplitDomains
+from hyperflow.datasets.packing import pack_domains
 from hyperflow.datasets.split import Split
 from hyperflow.errors import ConfigError, DataError, TrainingError
 from hyperflow.training.calibration import calibrate
 from hyperflow.training.cost import Spent, Trained, write_cost
 from hyperflow.training.curves import draw_curves, read_log
-from hyperflow.training.domains import pack_domains
 from hyperflow.training.drift_weights import DriftWeights
 from hyperflow.training.flow_matching import FlowMatching, FlowMatchingStage
 from hyperflow.training.loop import LOG_NAME, STATE_NAME, LoopOptions, run_loop
 from hyperflow.training.refinement import Refinement, RefinementStage
-from hyperflow.training.split import DomainSplit, SplitDomains
 from hyperflow.training.validation import Validation, gen_accuracies
 from hyperflow.training.workers import Workers, join_workers
 from hyperflow.trajectories.store import open_trajectories

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hyperflow.images.packed import PackedSet
 from hyperflow.images.preprocessing import normalise
+from hyperflow.images.tensors import as_unit_images, shrink
 from hyperflow.model import HyperFlow
-from hyperflow.training.domains import as_unit_images, shrink
 
 __all__ = ["FeatureBank"]
 

@@ -17,17 +17,18 @@ from torch.nn import functional
 
 from hyperflow.backbones.build import build_backbone
 from hyperflow.checkpoint import save_checkpoint
+from hyperflow.datasets.domain_split import DomainSplit
+from hyperflow.datasets.packing import pack_domains
 from hyperflow.datasets.split import Split
 from hyperflow.errors import ConfigError, DataError
 from hyperflow.images.augmentation import random_colour, random_view
 from hyperflow.images.domain_shift import random_domain_shift
 from hyperflow.images.packed import PackedSet
 from hyperflow.images.preprocessing import normalise
+from hyperflow.images.tensors import as_unit_images
 from hyperflow.model import HyperFlow, ModelConfig
 from hyperflow.training.cost import Trained, write_cost
-from hyperflow.training.domains import as_unit_images, pack_domains
 from hyperflow.training.loop import LoopOptions, one_cycle, run_loop
-from hyperflow.training.split import DomainSplit
 from hyperflow.training.state import load_optimizer, optimizer_tensors
 
 __all__ = ["PretrainConfig", "pretrain"]

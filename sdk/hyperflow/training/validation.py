@@ -16,8 +16,8 @@ from hyperflow.episodes.sampling import episode_rng, sample_episode
 from hyperflow.errors import ConfigError
 from hyperflow.images.packed import PackedSet
 from hyperflow.images.preprocessing import normalise
+from hyperflow.images.tensors import as_unit_images, shrink
 from hyperflow.model import HyperFlow
-from hyperflow.training.domains import as_unit_images, shrink
 
 __all__ = ["Validation", "gen_accuracies"]
 

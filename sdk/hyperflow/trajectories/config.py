@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from hyperflow.datasets.domain_split import DomainSplit
 from hyperflow.errors import ConfigError
 from hyperflow.teacher.tasks import TaskRule
 from hyperflow.teacher.whole_class import Teacher, WholeClassTeacher
-from hyperflow.training.split import DomainSplit
 
 __all__ = ["SimulationConfig"]
 

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperflow.checkpoint import load_checkpoint
+from hyperflow.datasets.packing import pack_domains
 from hyperflow.errors import DataError
 from hyperflow.images.packed import PackedSet
 from hyperflow.model import HyperFlow
 from hyperflow.teacher.tasks import Task, draw_tasks
 from hyperflow.teacher.whole_class import n_images_per_step
-from hyperflow.training.domains import pack_domains
 from hyperflow.trajectories.config import SimulationConfig
 from hyperflow.trajectories.fingerprint import backbone_sha256
 from hyperflow.trajectories.jobs import ShardJob, TrajectoryJob, one_thread, simulate_trajectory, task_pixels

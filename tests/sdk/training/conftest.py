@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from hyperflow.checkpoint import save_checkpoint
+from hyperflow.datasets.domain_split import DomainSplit
 from hyperflow.model import HyperFlow, ModelConfig
 from hyperflow.teacher.tasks import TaskRule
-from hyperflow.training.split import DomainSplit
 from hyperflow.trajectories.config import SimulationConfig
 from hyperflow.trajectories.plan import make_plan, predict
 from hyperflow.trajectories.simulation import simulate

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hyperflow.checkpoint import load_checkpoint, save_checkpoint
+from hyperflow.datasets.domain_split import DomainSplit
 from hyperflow.errors import ConfigError, DataError, TrainingError
 from hyperflow.images.image_set import open_image_set
 from hyperflow.images.packed import PackedSet, pack
@@ -22,7 +23,6 @@ from hyperflow.training.drift_weights import DriftWeights
 from hyperflow.training.flow_matching import FlowMatching, FlowMatchingStage
 from hyperflow.training.loop import LoopOptions
 from hyperflow.training.refinement import Refinement
-from hyperflow.training.split import DomainSplit
 from hyperflow.training.validation import Validation
 from hyperflow.training.workers import Workers
 from hyperflow.trajectories.store import open_trajectories

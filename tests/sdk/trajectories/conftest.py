@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from hyperflow.checkpoint import save_checkpoint
+from hyperflow.datasets.domain_split import DomainSplit
 from hyperflow.model import HyperFlow, ModelConfig
 from hyperflow.teacher.tasks import TaskRule
 from hyperflow.teacher.whole_class import WholeClassTeacher
-from hyperflow.training.split import DomainSplit
 from hyperflow.trajectories.config import SimulationConfig
 from hyperflow.trajectories.manifest import Manifest
 from hyperflow.trajectories.plan import Plan, make_plan, predict

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 
+from hyperflow.datasets.domain_split import DomainSplit
+from hyperflow.datasets.packing import pack_domains
 from hyperflow.errors import ConfigError, DataError, TrainingError
 from hyperflow.images.packed import PackedSet
 from hyperflow.teacher.tasks import Task
-from hyperflow.training.domains import pack_domains
-from hyperflow.training.split import DomainSplit
 from hyperflow.trajectories.config import SimulationConfig
 from hyperflow.trajectories.jobs import ShardJob, ShardResult, TrajectoryJob, simulate_trajectory, task_pixels
 from hyperflow.trajectories.manifest import Manifest, read_manifest

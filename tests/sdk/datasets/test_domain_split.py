@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from hyperflow.commands.run_config import read_run_config
+from hyperflow.datasets.domain_split import DomainSplit
 from hyperflow.errors import ConfigError, DataError
 from hyperflow.images.image_set import open_image_sets
 from hyperflow.images.packed import PackedSet
 from hyperflow.training.drawn_episodes import EpisodeShape
 from hyperflow.training.drift_training import TrainConfig
 from hyperflow.training.pretraining import PretrainConfig
-from hyperflow.training.split import DomainSplit
 from hyperflow.trajectories.config import SimulationConfig
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 def _domain(name: str, n_classes: int) -> PackedSet:
