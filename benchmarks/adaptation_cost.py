@@ -2,7 +2,7 @@
 
 Every method runs in a fresh process, because the peak of a process cannot be undone, and with the same number of
 threads. Peak memory is the growth of the process's resident memory over the state just before the adaptation, read
-from the kernel's own peak counter (see memory.py). Example:
+from the kernel's own peak counter. Example:
 
     python benchmarks/adaptation_cost.py --json benchmarks/reference/MACHINE/adaptation_cost.json
 """

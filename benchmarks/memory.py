@@ -1,96 +1,17 @@
-"""How much the resident memory of this process grows at most, while something runs.
-
-The kernel keeps the peak itself (`VmHWM` in /proc/self/status), and writing 5 to /proc/self/clear_refs sets it back to
-what is resident now. Where that is not permitted, a thread reads the resident size every millisecond instead, which can
-miss a shorter peak. Both are blind to memory that an allocator kept from before and uses again, and to the code and
-weights that were loaded before.
-"""
+"""How exactly the growth of a process's resident memory can be known; the measuring itself is the sdk's."""
 
 from __future__ import annotations
 
-import gc
 import os
-import re
-import threading
-from pathlib import Path
-from types import TracebackType
-from typing import Literal
+
+from hyperflow.evaluation.peak_memory import PeakMemory, PeakMethod
 
 __all__ = ["MB", "PeakMemory", "PeakMethod", "memory_resolution_mb"]
 
 MB = 1e6
-PeakMethod = Literal["kernel peak counter", "sampled every millisecond"]
-
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_RESET_PEAK = "5"
 
 
 def memory_resolution_mb() -> float:
     """Uncertainty of the kernel's resident size: each core keeps back up to a batch of pages before it adds them."""
     n_cores = os.cpu_count() or 1
-    return max(64, 2 * n_cores) * n_cores * _PAGE_BYTES / MB
-
-
-def _status_mb(field: str) -> float:
-    status = Path("/proc/self/status").read_text()
-    found = re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)
-    if found is None:
-        raise OSError(f"/proc/self/status has no {field}; peak memory is measured on Linux only")
-    return int(found.group(1)) * 1024 / MB
-
-
-def _resident_mb() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES / MB
-
-
-class _Sampler:
-    """Reads the resident size in a thread until it is stopped."""
-
-    def __init__(self) -> None:
-        self.peak_mb = _resident_mb()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="memory-sampler", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.001):
-            self.peak_mb = max(self.peak_mb, _resident_mb())
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-
-class PeakMemory:
-    """Measures the block under `with`.
-
-    Attributes:
-        before_mb: Resident when the block began.
-        increase_mb: Largest growth over that inside the block, 0 or more; read it after the block.
-        method: How it was measured.
-    """
-
-    def __init__(self) -> None:
-        """Measure nothing yet."""
-        self.before_mb = self.increase_mb = 0.0
-        self.method: PeakMethod = "kernel peak counter"
-        self._sampler: _Sampler | None = None
-
-    def __enter__(self) -> PeakMemory:
-        gc.collect()
-        self.before_mb = _status_mb("VmRSS")
-        try:
-            Path("/proc/self/clear_refs").write_text(_RESET_PEAK)
-        except OSError:
-            self.method, self._sampler = "sampled every millisecond", _Sampler()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._sampler is None:
-            peak_mb = _status_mb("VmHWM")
-        else:
-            self._sampler.stop()
-            peak_mb = self._sampler.peak_mb
-        self.increase_mb = max(peak_mb - self.before_mb, 0.0)
+    return max(64, 2 * n_cores) * n_cores * os.sysconf("SC_PAGE_SIZE") / MB
