@@ -15,7 +15,7 @@ from hyperflow.backbones.build import BackboneConfig, build_backbone
 from hyperflow.backbones.conv import ConvConfig
 from hyperflow.drift.config import DriftConfig
 from hyperflow.drift.encoder import SupportEncoder
-from hyperflow.drift.euler import integrate
+from hyperflow.drift.euler import EulerPath, integrate
 from hyperflow.drift.field import DriftField, SupportSummary
 from hyperflow.errors import ConfigError
 from hyperflow.images.preprocessing import Preprocessing
@@ -125,11 +125,11 @@ class HyperFlow(nn.Module):
         """
         return self.field.summarise(features, labels_onehot, self.encoder(features, labels_onehot))
 
-    def adapt(
+    def follow(
         self, features: torch.Tensor, labels_onehot: torch.Tensor, step_size: torch.Tensor,
         *, n_steps: int | None = None, start: torch.Tensor | None = None,
-    ) -> Adapted:  # fmt: skip
-        """Run the Euler steps for a support set.
+    ) -> EulerPath:  # fmt: skip
+        """Run the Euler steps for a support set and keep every change of theta on the way, in units.
 
         Args:
             features: Support features at theta_0, (S, D).
@@ -141,13 +141,24 @@ class HyperFlow(nn.Module):
         """
         support = self.summarise(features, labels_onehot)
         k = n_steps or self.config.n_steps
-        change, step_norms = integrate(
+        return integrate(
             lambda state, t: self.field(state, t, support),
             (torch.zeros_like(self.backbone.theta_0) if start is None else start)[None],
             n_steps=k,
             step_size=step_size if n_steps is None else step_size * (self.config.n_steps / k),
         )
-        return Adapted(self.backbone.theta_0 + self.backbone.units * change[0], step_norms)
+
+    def adapt(
+        self, features: torch.Tensor, labels_onehot: torch.Tensor, step_size: torch.Tensor,
+        *, n_steps: int | None = None, start: torch.Tensor | None = None,
+    ) -> Adapted:  # fmt: skip
+        """Run the Euler steps for a support set; arguments as `follow` takes them."""
+        path = self.follow(features, labels_onehot, step_size, n_steps=n_steps, start=start)
+        return Adapted(self.theta_of(path.states[-1][0]), path.lengths)
+
+    def theta_of(self, change: torch.Tensor) -> torch.Tensor:
+        """Theta for a change in units; both (P,)."""
+        return self.backbone.theta_0 + self.backbone.units * change
 
     def scores(
         self, support: torch.Tensor, labels_onehot: torch.Tensor, queries: torch.Tensor, theta: torch.Tensor

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from hyperflow.drift.euler import integrate
+from hyperflow.drift.euler import Velocity
+from hyperflow.drift.euler import integrate as follow
+
+
+def integrate(
+    velocity: Velocity, start: torch.Tensor, *, n_steps: int, step_size: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The end and the lengths; every path starts at its start and has as many steps as were asked for."""
+    path = follow(velocity, start, n_steps=n_steps, step_size=step_size)
+    assert torch.equal(path.states[0], start)
+    assert len(path.states) == n_steps + 1
+    return path.states[-1], path.lengths
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 7, 64])

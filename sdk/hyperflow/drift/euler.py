@@ -7,17 +7,28 @@ a learning rate. Unrolled by the exporter, the same loop becomes a static graph.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 
-__all__ = ["integrate"]
+__all__ = ["EulerPath", "integrate"]
 
 Velocity = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def integrate(
-    velocity: Velocity, start: torch.Tensor, *, n_steps: int, step_size: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+class EulerPath(NamedTuple):
+    """Where the steps led.
+
+    Attributes:
+        states: Start, and the state after each step; K + 1 of them, each (1, P).
+        lengths: Length of each step, (K,).
+    """
+
+    states: tuple[torch.Tensor, ...]
+    lengths: torch.Tensor
+
+
+def integrate(velocity: Velocity, start: torch.Tensor, *, n_steps: int, step_size: torch.Tensor) -> EulerPath:
     """Follow a velocity for `n_steps` Euler steps.
 
     Args:
@@ -26,18 +37,15 @@ def integrate(
         n_steps: Number of steps K, at least 1.
         step_size: Factor h on each velocity, a scalar; 0 leaves the state where it is.
 
-    Returns:
-        The end state, (1, P), and the length of each step, (K,).
-
     Raises:
         ValueError: `n_steps` is below 1.
     """
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1, got {n_steps}")
-    state = start
-    lengths = []
+    state, states, lengths = start, [start], []
     for k in range(n_steps):
         step = step_size * velocity(state, torch.full((1, 1), k / n_steps, device=start.device))
         lengths.append(step.square().sum().sqrt())
         state = state + step
-    return state, torch.stack(lengths)
+        states.append(state)
+    return EulerPath(tuple(states), torch.stack(lengths))

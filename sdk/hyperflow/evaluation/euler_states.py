@@ -1,4 +1,4 @@
-"""Theta after each Euler step. The model gives the last one; the ones before are read off the field as it is asked."""
+"""Theta after each Euler step."""
 
 from __future__ import annotations
 
@@ -21,14 +21,7 @@ def euler_states(
         step_size: Euler step size h.
 
     Returns:
-        Theta after 0..K steps, each (P,); the first is `theta_0` itself.
+        Theta after 0..K steps, each (P,); the first equals `theta_0`.
     """
-    changes: list[torch.Tensor] = []
-    hook = model.field.register_forward_pre_hook(lambda _, arguments: changes.append(arguments[0][0]))
-    try:
-        last = model.adapt(base, labels_onehot, torch.tensor(step_size)).theta
-    finally:
-        hook.remove()
-    backbone = model.backbone
-    between = [backbone.theta_0 + backbone.units * change for change in changes[1:]]
-    return [backbone.theta_0, *between, last]
+    path = model.follow(base, labels_onehot, torch.tensor(step_size))
+    return [model.theta_of(change[0]) for change in path.states]
