@@ -68,11 +68,11 @@ def _trials(model: HyperFlow, domain: PackedSet, n_shot: int, seed: int, index: 
     images = normalise(images.permute(0, 2, 3, 1), rule)
     labels_onehot = functional.one_hot(torch.from_numpy(drawn.support_labels[known_support]), _N_WAY).float()
     n_support, is_known = len(labels_onehot), torch.from_numpy(known_query)
-    base = model.encode(images[:n_support])
+    base = model.encode(images)
     trials = []
     for step_size in _GRID:
-        theta, _ = model.adapt(base, labels_onehot, torch.tensor(step_size))
-        features = model.encode(images, theta)
+        theta, _ = model.adapt(base[:n_support], labels_onehot, torch.tensor(step_size))
+        features = model.encode(images, theta) if step_size else base
         support, queries = features[:n_support], features[n_support:]
         cosines = cosine_scores(queries, prototypes_of(support, labels_onehot))
         left_out, left_out_labels = leave_one_out_logits(support, labels_onehot, 1.0)

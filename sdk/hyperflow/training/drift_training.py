@@ -212,7 +212,8 @@ def _finish(training: _Training, config: TrainConfig, paths: TrainPaths, workers
     trained = training.weights.model.cpu().eval()
     if training.parts.meta_validation:
         trained.config = calibrate(
-            trained, training.parts.meta_validation, seed=config.seed, out=paths.out, quiet=quiet
+            trained, training.parts.meta_validation, seed=config.seed, out=paths.out, quiet=quiet,
+            n_episodes=config.validation.calibration_episodes,
         )  # fmt: skip
     draw_curves({name: read_log(paths.out / name / LOG_NAME) for name in STAGES}, paths.out)
     save_checkpoint(trained, paths.out / "checkpoint", half=config.half_storage)

@@ -30,6 +30,8 @@ class Validation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         episodes: Episodes a meta-validation set.
         n_shot: Support images a class of these; 5 ways and 8 queries a class.
         patience: Validations without a better *gen* after which a stage stops.
+        calibration_episodes: Episodes a set and number of shots from which the finished drift's step size, guard and
+            thresholds are chosen.
 
     Raises:
         ConfigError: A count that cannot work.
@@ -39,9 +41,10 @@ class Validation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     episodes: int = 8
     n_shot: int = 5
     patience: int = 10
+    calibration_episodes: int = 20
 
     def __post_init__(self) -> None:
-        if self.every < 0 or min(self.episodes, self.n_shot, self.patience) < 1:
+        if self.every < 0 or min(self.episodes, self.n_shot, self.patience, self.calibration_episodes) < 1:
             raise ConfigError(f"every must be 0 or more and the other counts 1 or more, got {self}")
 
 
