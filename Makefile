@@ -34,6 +34,7 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+	MYPYPATH=sdk:export:runtime:benchmarks:benchmarks/studies $(BIN)/mypy --strict $(wildcard benchmarks/studies/*.py)
 	cd samples/folder_classifier && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml classify.py
 	cd samples/rendered_objects && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml render.py
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -78,9 +79,8 @@ def main(
         grid = [(rate, int(n_steps)) for rate in RATES[kind] for n_steps in steps.split(",")]
         with Progress(console=Console(stderr=True)) as progress:
             bar = progress.add_task(f"tuning {kind}", total=len(found) * episodes * len(RATES[kind]))
-            choice = choose_recipe(
-                model, tasks, grid, base=base, seed=seed, progress=lambda bar=bar, p=progress: p.advance(bar)
-            )
+            advance = functools.partial(progress.advance, bar)
+            choice = choose_recipe(model, tasks, grid, base=base, seed=seed, progress=advance)
         best = msgspec.structs.replace(best, **{"subset_tuning" if kind == "subset" else "full_tuning": choice.recipe})
         report[kind] = {"accuracy": _as_table(choice), "n_tasks": choice.n_tasks, "sets": wanted}
         click.echo(f"{kind}: {choice.recipe.n_steps} steps at {choice.recipe.learning_rate:g}")
