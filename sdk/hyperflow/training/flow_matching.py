@@ -23,6 +23,9 @@ from hyperflow.trajectories.store import TrajectoryStore
 __all__ = ["FlowMatching", "FlowMatchingStage"]
 
 
+_N_MEASURED = 64  # trajectories from which the mean speed is taken
+
+
 class FlowMatching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How to match the flow.
 
@@ -82,8 +85,16 @@ class FlowMatchingStage:
         self._held_back, self._trained = order[:n_held_back], order[n_held_back:]
         if len(self._trained) == 0:
             raise DataError("the trajectory store is empty; run hyperflow simulate first")
-        speeds = [self._ends(int(i)).diff(dim=0).square().mean() for i in self._trained[:64]]
-        self._speed = torch.stack(speeds).mean().clamp(min=1e-12)
+        self._speed = self._mean_squared_speed()
+
+    def _mean_squared_speed(self) -> torch.Tensor:
+        """What a field that stands still misses, on average; the unit of the error."""
+        times = torch.linspace(0, 1, 16)
+        velocities = [
+            interpolate(self._config.objective, self._store.trajectory(index), times).velocity.square().mean()
+            for index in self._trained[:_N_MEASURED].tolist()
+        ]
+        return torch.stack(velocities).mean().clamp(min=1e-12).to(self._workers.device)
 
     def _ends(self, index: int) -> torch.Tensor:
         return self._store.trajectory(index).points[[0, -1]].to(self._workers.device)
