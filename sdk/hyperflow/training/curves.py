@@ -10,6 +10,7 @@ import msgspec
 
 __all__ = ["draw_curves", "read_log"]
 
+_N_COLUMNS = 4
 _SKIPPED = ("step", "steps_per_s", "stage")
 
 
@@ -28,7 +29,7 @@ def read_log(path: Path) -> list[dict[str, float]]:
 
 
 def draw_curves(stages: Mapping[str, Sequence[Mapping[str, float]]], folder: Path) -> None:
-    """Write `curves.json`, and `curves.png` where matplotlib is installed: one row a stage, one panel a figure.
+    """Write `curves.json`, and `curves.png` where matplotlib is installed: one panel a stage and figure.
 
     Args:
         stages: Name of each stage to its log, training and validation lines alike.
@@ -47,21 +48,21 @@ def draw_curves(stages: Mapping[str, Sequence[Mapping[str, float]]], folder: Pat
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    n_columns = max((len(figures) for figures in table.values()), default=0)
-    if not n_columns:
+    panels = [(stage, figure, points) for stage, figures in table.items() for figure, points in figures.items()]
+    if not panels:
         return
+    n_rows = -(-len(panels) // _N_COLUMNS)
     picture, axes = pyplot.subplots(
-        len(table), n_columns, figsize=(3.2 * n_columns, 2.6 * len(table)), squeeze=False, layout="constrained"
+        n_rows, _N_COLUMNS, figsize=(3.2 * _N_COLUMNS, 2.6 * n_rows), squeeze=False, layout="constrained"
     )
-    for row, (stage, figures) in zip(axes, table.items(), strict=True):
-        for panel in row[len(figures) :]:
-            panel.set_visible(False)
-        for panel, (figure, points) in zip(row, figures.items(), strict=False):
-            panel.plot(*zip(*points, strict=True), linewidth=1.2)
-            panel.set_title(f"{stage}: {figure}", fontsize=9)
-            panel.set_xlabel("step", fontsize=8)
-            panel.tick_params(labelsize=8)
-            panel.grid(alpha=0.3)
+    for panel in axes.flat[len(panels) :]:
+        panel.set_visible(False)
+    for panel, (stage, figure, points) in zip(axes.flat, panels, strict=False):
+        panel.plot(*zip(*points, strict=True), linewidth=1.2, marker="." if len(points) < 20 else None)
+        panel.set_title(f"{stage}: {figure}", fontsize=9)
+        panel.set_xlabel("step", fontsize=8)
+        panel.tick_params(labelsize=8)
+        panel.grid(alpha=0.3)
     partial = folder / ".curves.partial.png"
     picture.savefig(partial, dpi=120)
     pyplot.close(picture)
