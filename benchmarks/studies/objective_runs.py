@@ -11,7 +11,7 @@ import msgspec
 
 from hyperflow.checkpoint import load_checkpoint
 from hyperflow.commands.run_config import read_run_config
-from hyperflow.datasets.packing import pack_domains
+from hyperflow.datasets.packing import PACKED_SCALE, pack_domains
 from hyperflow.errors import ConfigError, TrainingError
 from hyperflow.evaluation.subjects import subject_digest
 from hyperflow.teacher.interpolation import Interpolation
@@ -24,7 +24,7 @@ from hyperflow.training.refinement import Refinement
 from hyperflow.training.workers import join_workers
 from hyperflow.trajectories.config import SimulationConfig
 from hyperflow.trajectories.manifest import MANIFEST_NAME, Manifest, read_manifest
-from hyperflow.trajectories.plan import PACKED_SCALE, make_plan, predict
+from hyperflow.trajectories.plan import make_plan, predict
 from hyperflow.trajectories.simulation import simulate
 from hyperflow.trajectories.store import open_trajectories
 from hyperflow.trajectories.whole_file import replace_file

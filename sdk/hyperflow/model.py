@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from hyperflow.adapted.backbone import AdaptableBackbone
-from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
+from hyperflow.adapted.prototypes import query_cosines
 from hyperflow.adapted.subset import Subset, SubsetRule
 from hyperflow.backbones.build import BackboneConfig, build_backbone
 from hyperflow.backbones.conv import ConvConfig
@@ -174,5 +174,4 @@ class HyperFlow(nn.Module):
         Returns:
             (Q, N) in -1..1.
         """
-        features = self.encode(torch.cat([support, queries]), theta)
-        return cosine_scores(features[len(support) :], prototypes_of(features[: len(support)], labels_onehot))
+        return query_cosines(self.encode(torch.cat([support, queries]), theta), labels_onehot)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-__all__ = ["class_means", "cosine_scores", "prototypes_of"]
+__all__ = ["class_means", "cosine_scores", "prototypes_of", "query_cosines"]
 
 
 def class_means(features: torch.Tensor, labels_onehot: torch.Tensor) -> torch.Tensor:
@@ -51,3 +51,17 @@ def cosine_scores(features: torch.Tensor, prototypes: torch.Tensor) -> torch.Ten
         (Q, N) in -1..1.
     """
     return functional.normalize(features, dim=1) @ prototypes.T
+
+
+def query_cosines(features: torch.Tensor, labels_onehot: torch.Tensor) -> torch.Tensor:
+    """Cosine of each query to the prototypes of its own episode's support.
+
+    Args:
+        features: Of the support and then of the queries, under one theta, (S + Q, D).
+        labels_onehot: Of the support, (S, N), one 1 a row.
+
+    Returns:
+        (Q, N) in -1..1.
+    """
+    n_support = len(labels_onehot)
+    return cosine_scores(features[n_support:], prototypes_of(features[:n_support], labels_onehot))

@@ -12,7 +12,13 @@ from hyperflow.datasets.split import Split
 from hyperflow.images.packed import PackedSet, pack
 from hyperflow.images.preprocessing import Preprocessing
 
-__all__ = ["pack_domains"]
+__all__ = ["PACKED_SCALE", "pack_domains"]
+
+PACKED_SCALE = 1.125
+"""Side of packed images over the side of the network's input, so that crops have something to cut.
+
+The same in every training and simulation: they share the cache.
+"""
 
 
 def pack_domains(

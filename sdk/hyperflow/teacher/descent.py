@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
-from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
+from hyperflow.adapted.prototypes import query_cosines
 from hyperflow.errors import TrainingError
 from hyperflow.teacher.tunable import Tunable
 
@@ -60,9 +60,7 @@ class Descended(NamedTuple):
 
 
 def _head_loss(features: torch.Tensor, batch: TaskBatch, logit_scale: float) -> tuple[torch.Tensor, torch.Tensor]:
-    n_support = len(batch.labels_onehot)
-    prototypes = prototypes_of(features[:n_support], batch.labels_onehot)
-    cosines = cosine_scores(features[n_support:], prototypes)
+    cosines = query_cosines(features, batch.labels_onehot)
     accuracy = (cosines.argmax(dim=1) == batch.query_labels).float().mean()
     return functional.cross_entropy(logit_scale * cosines, batch.query_labels), accuracy
 

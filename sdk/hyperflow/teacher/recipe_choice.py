@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import torch
 
-from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
+from hyperflow.adapted.prototypes import query_cosines
 from hyperflow.errors import ConfigError
 from hyperflow.model import HyperFlow
 from hyperflow.teacher.descent import TaskBatch
@@ -33,9 +33,7 @@ class RecipeChoice:
 
 
 def _accuracy(tuned: FineTuned, task: TaskBatch) -> float:
-    n_support = len(task.labels_onehot)
-    features = tuned.encode(task.images)
-    cosines = cosine_scores(features[n_support:], prototypes_of(features[:n_support], task.labels_onehot))
+    cosines = query_cosines(tuned.encode(task.images), task.labels_onehot)
     return (cosines.argmax(dim=1) == task.query_labels).float().mean().item()
 
 

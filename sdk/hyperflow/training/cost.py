@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from hyperflow.trajectories.whole_file import replace_file
+
 __all__ = ["COST_NAME", "Spent", "Trained", "TrainingCost", "write_cost"]
 
 COST_NAME = "cost.json"
@@ -76,5 +78,5 @@ def write_cost(folder: Path, spent: Spent, *, n_workers: int = 1, on_gpu: bool =
         hours=hours,
         storage_bytes=storage,
     )
-    (folder / COST_NAME).write_bytes(msgspec.json.format(msgspec.json.encode(cost), indent=2) + b"\n")
+    replace_file(folder / COST_NAME, msgspec.json.format(msgspec.json.encode(cost), indent=2) + b"\n")
     return cost

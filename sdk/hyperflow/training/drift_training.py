@@ -16,7 +16,7 @@ import torch
 
 from hyperflow.checkpoint import load_checkpoint, save_checkpoint
 from hyperflow.datasets.domain_split import DomainSplit, SplitDomains
-from hyperflow.datasets.packing import pack_domains
+from hyperflow.datasets.packing import PACKED_SCALE, pack_domains
 from hyperflow.datasets.split import Split
 from hyperflow.errors import ConfigError, DataError, TrainingError
 from hyperflow.training.calibration import calibrate
@@ -110,7 +110,7 @@ class _Training:
         self.spent = Spent()
         model = load_checkpoint(paths.checkpoint)
         rule = model.config.preprocessing
-        size_px = round(rule.size_px * 1.125)
+        size_px = round(rule.size_px * PACKED_SCALE)
         domains = pack_domains(paths.data, rule, paths.cache, size_px=size_px, split=paths.split, quiet=quiet)
         self.parts: SplitDomains = config.split.apply(domains)
         if not self.parts.refinement:

@@ -113,4 +113,4 @@ class AveragedDrift:
 
     def __exit__(self, *exception: object) -> None:
         self._weights.drift.load_state_dict(self._training)
-        self._weights.model.train()
+        self._weights.drift.train()  # the backbone stays in eval mode

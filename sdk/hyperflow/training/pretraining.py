@@ -18,7 +18,7 @@ from torch.nn import functional
 from hyperflow.backbones.build import build_backbone
 from hyperflow.checkpoint import save_checkpoint
 from hyperflow.datasets.domain_split import DomainSplit
-from hyperflow.datasets.packing import pack_domains
+from hyperflow.datasets.packing import PACKED_SCALE, pack_domains
 from hyperflow.datasets.split import Split
 from hyperflow.errors import ConfigError, DataError
 from hyperflow.images.augmentation import random_colour, random_view
@@ -174,7 +174,7 @@ def pretrain(
         TrainingError: The run cannot start, resume or go on.
     """
     rule = config.model.preprocessing
-    domains = pack_domains(data, rule, cache, size_px=round(rule.size_px * 1.125), split=split, quiet=quiet)
+    domains = pack_domains(data, rule, cache, size_px=round(rule.size_px * PACKED_SCALE), split=split, quiet=quiet)
     parts = config.split.apply(domains)
     if not parts.pretraining:
         raise DataError("no set is left for pretraining; name fewer sets in refinement_only and meta_validation")

@@ -10,7 +10,7 @@ import msgspec
 import torch
 from torch.nn import functional
 
-from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
+from hyperflow.adapted.prototypes import query_cosines
 from hyperflow.errors import ConfigError
 from hyperflow.images.packed import PackedSet
 from hyperflow.training.drawn_episodes import EpisodeShape, EpisodeSource
@@ -97,7 +97,6 @@ class RefinementStage:
 def _query_loss(
     features: torch.Tensor, labels_onehot: torch.Tensor, query_labels: torch.Tensor, logit_scale: float
 ) -> tuple[torch.Tensor, float]:
-    n_support = len(labels_onehot)
-    cosines = cosine_scores(features[n_support:], prototypes_of(features[:n_support], labels_onehot))
+    cosines = query_cosines(features, labels_onehot)
     accuracy = (cosines.argmax(dim=1) == query_labels).float().mean().item()
     return functional.cross_entropy(logit_scale * cosines, query_labels), accuracy

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
+from hyperflow.adapted.prototypes import query_cosines
 from hyperflow.episodes.sampling import episode_rng, sample_episode
 from hyperflow.errors import ConfigError
 from hyperflow.images.packed import PackedSet
@@ -86,6 +86,4 @@ def gen_accuracies(model: HyperFlow, domains: list[PackedSet], config: Validatio
 
 
 def _accuracy(features: torch.Tensor, labels_onehot: torch.Tensor, labels: torch.Tensor) -> float:
-    n_support = len(labels_onehot)
-    cosines = cosine_scores(features[n_support:], prototypes_of(features[:n_support], labels_onehot))
-    return (cosines.argmax(dim=1) == labels).float().mean().item()
+    return (query_cosines(features, labels_onehot).argmax(dim=1) == labels).float().mean().item()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperflow.checkpoint import load_checkpoint
-from hyperflow.datasets.packing import pack_domains
+from hyperflow.datasets.packing import PACKED_SCALE, pack_domains
 from hyperflow.errors import DataError
 from hyperflow.images.packed import PackedSet
 from hyperflow.model import HyperFlow
@@ -28,8 +28,6 @@ __all__ = ["Plan", "Prediction", "make_plan", "predict"]
 _SHARD_SECONDS = 30.0  # work that a kill can cost; files stay few all the same
 _SHARD_BYTES = 128 * 2**20  # pixels that travel to a worker at once
 _TIMED_STEPS = 3
-PACKED_SCALE = 1.125
-"""Images are packed a little larger than the network's input; the same as in training, so that the cache is shared."""
 
 
 class Prediction(msgspec.Struct, frozen=True):
