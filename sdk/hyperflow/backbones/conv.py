@@ -19,16 +19,21 @@ class ConvConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
 
     Attributes:
         widths: Channels of each stage; every stage after the first halves the resolution.
+        feature_width: Channels of a 1x1 convolution after the last stage, which are the features; 0 leaves it out, and
+            the features are the last stage's channels.
 
     Raises:
         ConfigError: No stage, or a width below 8.
     """
 
     widths: tuple[int, ...] = (48, 96, 192, 384)
+    feature_width: int = 0
 
     def __post_init__(self) -> None:
         if not self.widths or min(self.widths) < 8:
             raise ConfigError(f"widths must be one or more numbers of at least 8, got {self.widths}")
+        if self.feature_width and self.feature_width < 8:
+            raise ConfigError(f"feature_width must be 0 or at least 8, got {self.feature_width}")
 
 
 def _conv_norm(n_in: int, n_out: int, *, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -49,7 +54,10 @@ class _ResidualBlock(nn.Module):
 
 
 class ConvNet(nn.Module):
-    """Images (B, 3, H, W) to features (B, feature_dim): a strided stem, one residual block a stage, global mean."""
+    """Images (B, 3, H, W) to features (B, feature_dim).
+
+    A strided stem, one residual block a stage, perhaps a 1x1 convolution to wider features, and the global mean.
+    """
 
     def __init__(self, config: ConvConfig) -> None:
         """Build the network with fresh weights."""
@@ -60,9 +68,11 @@ class ConvNet(nn.Module):
         self.stages = nn.Sequential(
             *(_ResidualBlock(n_in, n_out, stride=1 if index == 0 else 2) for index, (n_in, n_out) in enumerate(pairs))
         )
-        self.feature_dim = config.widths[-1]
+        last, wide = config.widths[-1], config.feature_width
+        self.features = nn.Sequential(*_conv_norm(last, wide, kernel=1), nn.ReLU()) if wide else nn.Identity()
+        self.feature_dim = wide or last
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Compute features, (B, feature_dim), all at least 0."""
-        features: torch.Tensor = self.stages(torch.relu(self.stem(images))).mean(dim=(2, 3))
-        return features
+        features: torch.Tensor = self.features(self.stages(torch.relu(self.stem(images))))
+        return features.mean(dim=(2, 3))

@@ -18,11 +18,16 @@ __all__ = ["command"]
 
 @click.command("pretrain")
 @run_options
+@click.option("--start", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Folder of an earlier pretraining to begin with, such as one on smaller images.")  # fmt: skip
+@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True,
+              help="Where to compute.")  # fmt: skip
 def command(
     data: Path, split: Split | None, out: Path, config: Path | None, n_steps: int | None, seed: int | None, cache: Path,
-    resume: bool, quiet: bool, as_json: bool,
+    resume: bool, quiet: bool, as_json: bool, start: Path | None,
+    device: str,
 ) -> None:  # fmt: skip
-    """Train a backbone from scratch on many image sets at once, one head a set.
+    """Train a backbone on many image sets at once: by their labels, one head a set, by a trained backbone, or both.
 
     \b
     Example:
@@ -34,7 +39,9 @@ def command(
     from hyperflow.training.pretraining import PretrainConfig, pretrain
 
     run = read_run_config(PretrainConfig, config, n_steps=n_steps, seed=seed)
-    checkpoint = pretrain(run, data, out, cache=cache, split=split, resume=resume, quiet=quiet)
+    checkpoint = pretrain(
+        run, data, out, cache=cache, split=split, start=start, device=device, resume=resume, quiet=quiet
+    )
     if as_json:
         cost = msgspec.to_builtins(checkpoint.cost)
         click.echo(json.dumps({"checkpoint": str(checkpoint.path), "log": str(out / "log.jsonl"), "cost": cost}))

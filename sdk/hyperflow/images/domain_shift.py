@@ -75,6 +75,24 @@ def _grey(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return images.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
 
 
+def _random_filter(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Filter through random kernels that mix the colours: shapes stay, textures and contrasts become new ones.
+
+    Random convolutions as augmentation: Xu et al. (arXiv:2007.13003).
+    """
+    size = 2 * int(torch.randint(0, 4, (), generator=generator)) + 1
+    kernels = torch.randn(3, 3, size, size, generator=generator) / (3 * size * size) ** 0.5
+    filtered = functional.conv2d(functional.pad(images, [size // 2] * 4, mode="reflect"), kernels)
+    spread = filtered.std(dim=(0, 2, 3), keepdim=True).clamp(min=1e-4)
+    levelled = 0.5 + 0.25 * (filtered - filtered.mean(dim=(0, 2, 3), keepdim=True)) / spread
+    share = _draw(generator, 0.3, 1.0)
+    return (share * levelled + (1 - share) * images).clamp(0, 1)
+
+
+def _solarise(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return torch.where(images > _draw(generator, 0.3, 0.8), 1.0 - images, images)
+
+
 _SHIFTS: tuple[Shift, ...] = (
     _invert,
     _mix_channels,
@@ -87,6 +105,9 @@ _SHIFTS: tuple[Shift, ...] = (
     _posterise,
     _noise,
     _grey,
+    _random_filter,
+    _random_filter,  # the richest of them: twice as likely
+    _solarise,
 )
 
 

@@ -1,4 +1,4 @@
-"""Pretraining: one backbone, many image sets, one cosine head a set.
+"""Pretraining: one backbone, many image sets, one cosine head a set, and perhaps a trained backbone to learn from.
 
 Multi-domain classification as a start for few-shot transfer follows Li et al., "Universal Representation Learning from
 Multiple Domains for Few-shot Classification" (arXiv:2103.13841); the cosine head, Chen et al. (arXiv:1904.04232).
@@ -28,8 +28,11 @@ from hyperflow.images.preprocessing import normalise
 from hyperflow.images.tensors import as_unit_images
 from hyperflow.model import HyperFlow, ModelConfig
 from hyperflow.training.cost import Trained, write_cost
+from hyperflow.training.distillation import Distillation, DistillationLoss
 from hyperflow.training.loop import LoopOptions, one_cycle, run_loop
+from hyperflow.training.network_start import start_from
 from hyperflow.training.state import load_optimizer, optimizer_tensors
+from hyperflow.training.workers import choose_device
 
 __all__ = ["PretrainConfig", "pretrain"]
 
@@ -46,6 +49,9 @@ class PretrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         batch_size: Images a step, a multiple of 16.
         learning_rate: Peak of the one-cycle schedule (AdamW).
         weight_decay: Decoupled decay of every weight.
+        label_weight: Weight of the loss on labels; 0 learns from the teacher of `distillation` alone.
+        distillation: Trained backbone to learn from; None learns from labels alone. It needs no labels, so it also sees
+            the images that the split keeps for refinement, without theirs.
         label_smoothing: In [0, 1).
         shift_probability: Chance that a group of images changes its appearance as one.
         head_scale: Factor from cosine to logit while pretraining.
@@ -59,6 +65,8 @@ class PretrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_size: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
+    label_weight: float = 1.0
+    distillation: Distillation | None = None
     label_smoothing: float = 0.1
     shift_probability: float = 0.3
     head_scale: float = 16.0
@@ -68,6 +76,10 @@ class PretrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.n_steps < 1 or self.batch_size < _GROUP or self.batch_size % _GROUP:
             raise ConfigError(f"n_steps must be at least 1 and batch_size a multiple of {_GROUP}, got {self}")
+        if self.label_weight < 0 or (self.label_weight == 0 and self.distillation is None):
+            raise ConfigError(
+                f"label_weight must be above 0, or 0 where there is a distillation, got {self.label_weight}"
+            )
 
 
 class _CosineHead(nn.Module):
@@ -89,7 +101,7 @@ class _Batches:
         self._share = share / share.sum()
 
     def draw(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Images (B, 3, H, W) ready for the network, the domain of each, and its label there."""
+        """Views (B, 3, H, W) in 0..1, the domain of each, and its label there."""
         config = self._config
         rng = np.random.default_rng([config.seed, step])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -101,47 +113,79 @@ class _Batches:
         images = random_colour(images, generator)
         groups = images.chunk(config.batch_size // _GROUP)
         shifted = [random_domain_shift(group, generator, probability=config.shift_probability) for group in groups]
-        ready = normalise(torch.cat(shifted).permute(0, 2, 3, 1), config.model.preprocessing)
-        return ready.contiguous(memory_format=torch.channels_last), torch.from_numpy(of_domain), labels
+        return torch.cat(shifted), torch.from_numpy(of_domain), labels
 
 
 class _Trainer:
     """Network, heads and optimiser of one run."""
 
-    def __init__(self, domains: list[PackedSet], config: PretrainConfig) -> None:
+    def __init__(
+        self, labelled: list[PackedSet], unlabelled: list[PackedSet], config: PretrainConfig, device: torch.device,
+        start: Path | None,
+    ) -> None:  # fmt: skip
         torch.manual_seed(config.seed)
-        self._config = config
+        self._config, self._device, self._n_labelled = config, device, len(labelled)
         network, feature_dim = build_backbone(config.model.backbone)
         self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._heads = nn.ModuleList(
-            _CosineHead(feature_dim, len(domain.class_names), config.head_scale) for domain in domains
+        self._whole = nn.ModuleDict({"network": self.network})
+        self._batches = _Batches([*labelled, *unlabelled], config)
+        if start is not None:
+            start_from(self.network, start)
+        if config.label_weight:
+            heads = (_CosineHead(feature_dim, len(domain.class_names), config.head_scale) for domain in labelled)
+            self._whole["heads"] = nn.ModuleList(heads)
+        self._distillation: DistillationLoss | None = None
+        if config.distillation is not None:
+            self._distillation = DistillationLoss(config.distillation, feature_dim, bf16=config.bf16)
+            self._whole["distillation"] = self._distillation
+        self._whole.to(device)
+        if self._distillation is not None:
+            self._distillation.standardise(lambda index: self._batches.draw(index)[0].to(device))
+        self._optimizer = torch.optim.AdamW(
+            (weight for weight in self._whole.parameters() if weight.requires_grad), weight_decay=config.weight_decay
         )
-        self._whole = nn.ModuleDict({"network": self.network, "heads": self._heads})
-        self._batches = _Batches(domains, config)
-        self._optimizer = torch.optim.AdamW(self._whole.parameters(), weight_decay=config.weight_decay)
+
+    @property
+    def on_gpu(self) -> bool:
+        return self._device.type == "cuda"
 
     def step(self, index: int) -> dict[str, float]:
         config = self._config
         for group in self._optimizer.param_groups:
             group["lr"] = one_cycle(index, config.n_steps, config.learning_rate)
-        images, of_domain, labels = self._batches.draw(index)
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            features = self.network(images)
+        views, of_domain, labels = (drawn.to(self._device) for drawn in self._batches.draw(index))
+        images = normalise(views.permute(0, 2, 3, 1), config.model.preprocessing)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=config.bf16):
+            features = self.network(images.contiguous(memory_format=torch.channels_last))
         features = features.float()
-        loss, n_correct = torch.zeros(()), 0
-        for domain in np.unique(of_domain.numpy()).tolist():
-            mine = of_domain == domain
-            logits = self._heads[domain](features[mine])
-            loss = loss + functional.cross_entropy(
-                logits, labels[mine], label_smoothing=config.label_smoothing, reduction="sum"
-            )
-            n_correct += int((logits.argmax(dim=1) == labels[mine]).sum())
-        loss = loss / len(labels)
+        loss, figures = torch.zeros((), device=self._device), {}
+        if config.label_weight:
+            of_labels, accuracy = self._label_loss(features, of_domain, labels)
+            loss, figures["accuracy"] = loss + config.label_weight * of_labels, accuracy
+        if self._distillation is not None and config.distillation is not None:
+            distance = self._distillation(features, views)
+            loss, figures["distance"] = loss + config.distillation.weight * distance, distance.item()
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._whole.parameters(), 5.0)
         self._optimizer.step()
-        return {"loss": loss.item(), "accuracy": n_correct / len(labels)}
+        return {"loss": loss.item(), **figures}
+
+    def _label_loss(
+        self, features: torch.Tensor, of_domain: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, float]:
+        loss, n_correct = torch.zeros((), device=self._device), 0
+        heads = self._whole["heads"]
+        has_label = of_domain < self._n_labelled
+        for domain in torch.unique(of_domain[has_label]).tolist():
+            mine = of_domain == domain
+            logits = heads[domain](features[mine])  # type: ignore[index]
+            loss = loss + functional.cross_entropy(
+                logits, labels[mine], label_smoothing=self._config.label_smoothing, reduction="sum"
+            )
+            n_correct += int((logits.argmax(dim=1) == labels[mine]).sum())
+        n_labels = max(1, int(has_label.sum()))
+        return loss / n_labels, n_correct / n_labels
 
     def state(self) -> dict[str, torch.Tensor]:
         return {**self._whole.state_dict(), **optimizer_tensors(self._optimizer)}
@@ -152,8 +196,8 @@ class _Trainer:
 
 
 def pretrain(
-    config: PretrainConfig, data: Path, out: Path, *, cache: Path, split: Split | None = None, resume: bool = False,
-    quiet: bool = False,
+    config: PretrainConfig, data: Path, out: Path, *, cache: Path, split: Split | None = None, start: Path | None = None,
+    device: str = "auto", resume: bool = False, quiet: bool = False,
 ) -> Trained:  # fmt: skip
     """Train a backbone from scratch on the sets below `data` that the split gives to it.
 
@@ -163,6 +207,8 @@ def pretrain(
         out: Folder of the run: log, state, and at the end `checkpoint/`.
         cache: Folder for packed images.
         split: Classes to take, of datasets that are divided.
+        start: Folder of an earlier pretraining, perhaps at another size, whose network this one begins with.
+        device: `auto`, `cpu` or `cuda`.
         resume: Go on from the state in `out`.
         quiet: Show no progress bar.
 
@@ -176,11 +222,15 @@ def pretrain(
     rule = config.model.preprocessing
     domains = pack_domains(data, rule, cache, size_px=round(rule.size_px * PACKED_SCALE), split=split, quiet=quiet)
     parts = config.split.apply(domains)
-    if not parts.pretraining:
+    labelled = parts.pretraining if config.label_weight else []
+    unlabelled = [] if config.distillation is None else parts.refinement
+    if not config.label_weight:
+        unlabelled = [*parts.pretraining, *unlabelled]
+    if not [*labelled, *unlabelled]:
         raise DataError("no set is left for pretraining; name fewer sets in refinement_only and meta_validation")
-    trainer = _Trainer(parts.pretraining, config)
+    trainer = _Trainer(labelled, unlabelled, config, choose_device(device), start)
     options = LoopOptions(out, config.n_steps, resume=resume, quiet=quiet)
     spent = run_loop(options, step=trainer.step, state=trainer.state, restore=trainer.restore)
     checkpoint = out / "checkpoint"
-    save_checkpoint(HyperFlow(config.model, trainer.network), checkpoint)
-    return Trained(checkpoint, write_cost(out, spent))
+    save_checkpoint(HyperFlow(config.model, trainer.network.cpu()), checkpoint)
+    return Trained(checkpoint, write_cost(out, spent, on_gpu=trainer.on_gpu))

@@ -16,7 +16,7 @@ from torch import distributed, nn
 
 from hyperflow.errors import TrainingError
 
-__all__ = ["Workers", "join_workers"]
+__all__ = ["Workers", "choose_device", "join_workers"]
 
 _TIMEOUT = datetime.timedelta(hours=2)  # the first worker validates and writes while the others wait
 
@@ -66,7 +66,15 @@ class Workers:
             distributed.destroy_process_group()
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """Say where to compute.
+
+    Args:
+        name: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        TrainingError: A device that is not there.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":
@@ -85,7 +93,7 @@ def join_workers(device: str = "auto") -> Workers:
     Raises:
         TrainingError: A device that is not there.
     """
-    chosen = _device(device)
+    chosen = choose_device(device)
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size > 1:
         backend = "nccl" if chosen.type == "cuda" else "gloo"
