@@ -15,6 +15,7 @@ import numpy as np
 
 from hyperflow.checkpoint import load_checkpoint
 from hyperflow.model import HyperFlow
+from hyperflow_export.backbone_file import read_backbone_file
 from hyperflow_export.bundle_writing import file_entries, npy_bytes, npz_bytes, staged_output, write_files
 from hyperflow_export.errors import ParityError
 from hyperflow_export.graphs import export_adapt, export_backbone
@@ -49,6 +50,8 @@ class ExportOptions:
         limits: Largest batch, support and ways.
         seed: Seed of the random comparison.
         force: Replace an existing bundle.
+        backbone: File with the backbone's public weights, `.onnx` or `.npz`, for a checkpoint that holds the drift
+            network alone.
     """
 
     checkpoint: Path
@@ -57,6 +60,7 @@ class ExportOptions:
     limits: Limits = DEFAULT_LIMITS
     seed: int = 0
     force: bool = False
+    backbone: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,17 @@ def _preprocessing(model: HyperFlow) -> Preprocessing:
     )
 
 
+def _licence(model: HyperFlow) -> str:
+    """Licence of all weights in the bundle; a backbone that was brought has its own."""
+    source = model.config.backbone_source
+    if source is None:
+        return model.config.licence
+    return (
+        f"{model.config.licence} (drift network); {source.licence} "
+        f"(backbone, its weights unchanged from {source.file_name}: {source.where})"
+    )
+
+
 def _manifest(model: HyperFlow, limits: Limits, files: dict[str, bytes]) -> Manifest:
     config, device = model.config, model.config.device
     return Manifest(
@@ -118,7 +133,7 @@ def _manifest(model: HyperFlow, limits: Limits, files: dict[str, bytes]) -> Mani
         head=Head(device.logit_scale, device.unknown_margin, device.unknown_floor),
         precision="fp32",
         parity=(),
-        licence=config.licence,
+        licence=_licence(model),
         files=file_entries(files),
     )
 
@@ -126,6 +141,13 @@ def _manifest(model: HyperFlow, limits: Limits, files: dict[str, bytes]) -> Mani
 def _model_card(checkpoint: Path) -> bytes:
     card = checkpoint / "MODEL_CARD.md"
     return card.read_bytes() if card.is_file() else b"# Model card\n\nThe checkpoint had none.\n"
+
+
+def _load(options: ExportOptions) -> HyperFlow:
+    if options.backbone is None:
+        return load_checkpoint(options.checkpoint)
+    arrays = read_backbone_file(options.backbone)
+    return load_checkpoint(options.checkpoint, backbone=arrays, origin=str(options.backbone))
 
 
 def export_bundle(options: ExportOptions, *, announce: Callable[[Stage], None] = lambda stage: None) -> ExportReport:
@@ -138,13 +160,13 @@ def export_bundle(options: ExportOptions, *, announce: Callable[[Stage], None] =
     Raises:
         hyperflow.errors.HyperflowError: The checkpoint or the images cannot be read.
         OutputExistsError: The output exists and was not to be replaced.
-        ExportError: A graph cannot be traced, or the bundle cannot be written.
+        ExportError: The backbone's file cannot be read, a graph cannot be traced, or the bundle cannot be written.
         ParityError: The graphs disagree with the training network; nothing was put in place.
     """
     stages = _Stages(announce)
     with staged_output(options.output, force=options.force) as staging:
         with stages.stage("load checkpoint"):
-            model = load_checkpoint(options.checkpoint)
+            model = _load(options)
         with stages.stage("trace backbone.onnx") as sizes:
             backbone = export_backbone(model, options.limits)
             sizes.append(len(backbone))

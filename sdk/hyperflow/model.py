@@ -11,6 +11,8 @@ from torch import nn
 from hyperflow.adapted.backbone import AdaptableBackbone
 from hyperflow.adapted.prototypes import query_cosines
 from hyperflow.adapted.subset import Subset, SubsetRule
+from hyperflow.backbones.backbone_source import BackboneSource
+from hyperflow.backbones.brought import can_be_brought
 from hyperflow.backbones.build import BackboneConfig, build_backbone
 from hyperflow.backbones.conv import ConvConfig
 from hyperflow.drift.config import DriftConfig
@@ -66,6 +68,11 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         n_steps: Euler steps K.
         device: Step size, guard and calibration.
         licence: Licence of the weights, an SPDX expression or one sentence.
+        backbone_source: Where the backbone's weights come from when the checkpoint does not hold them; None when it
+            does.
+
+    Raises:
+        ConfigError: A value out of range, or a source for a backbone whose weights cannot be brought.
     """
 
     name: str = "default"
@@ -76,10 +83,15 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_steps: int = 4
     device: DeviceDefaults = msgspec.field(default_factory=DeviceDefaults)
     licence: str = "Apache-2.0"
+    backbone_source: BackboneSource | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_steps <= 64:
             raise ConfigError(f"n_steps must be 1..64, got {self.n_steps}")
+        if self.backbone_source is not None and not can_be_brought(self.backbone):
+            raise ConfigError(
+                f"backbone_source is for mobilenet_v2 alone, whose weights are public arrays; got {self.backbone}"
+            )
 
 
 class Adapted(NamedTuple):

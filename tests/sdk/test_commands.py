@@ -17,7 +17,7 @@ from hyperflow.commands.main import main
 from hyperflow.model import HyperFlow
 from hyperflow.training import pretraining
 
-COMMANDS = ["start", "pretrain", "simulate", "train", "datasets", "evaluate"]
+COMMANDS = ["start", "pretrain", "simulate", "train", "compress", "strip", "datasets", "evaluate"]
 EPISODES = ["--n-way", "3", "--n-shot", "2", "--n-query", "2", "--episodes", "2"]
 
 
@@ -168,7 +168,7 @@ def test_the_help_of_each_command_shows_an_example(command: str) -> None:
 
     assert result.exit_code == 0
     assert re.search(rf"Example:\n +hyperflow {command} .*", result.stdout)
-    assert "--data" in result.stdout or command in ("start", "datasets")
+    assert "--data" in result.stdout or command in ("start", "compress", "strip", "datasets")
 
 
 def test_the_help_of_the_group_names_every_command_and_shows_an_example() -> None:

@@ -14,6 +14,8 @@ __all__ = ["command"]
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder to write; by default NAME.hyperflow here."
 )
+@click.option("--backbone", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Public file with the backbone's weights, .onnx or .npz, if CHECKPOINT lacks them.")  # fmt: skip
 @click.option("--images", type=click.Path(exists=True, path_type=Path),
               help="Folder of real images, CLASS/IMAGE, to compare on beside random ones.")  # fmt: skip
 @click.option("--max-batch", type=click.IntRange(1, 4096), default=64, show_default=True, help="Most images in a run.")
@@ -25,14 +27,15 @@ __all__ = ["command"]
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 def command(
-    checkpoint: Path, output: Path | None, images: Path | None, max_batch: int, max_support: int, max_ways: int,
-    seed: int, force: bool, as_json: bool,
+    checkpoint: Path, output: Path | None, backbone: Path | None, images: Path | None, max_batch: int,
+    max_support: int, max_ways: int, seed: int, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Export CHECKPOINT to a bundle; a bundle that fails its parity check is not written.
 
     \b
     Example:
       hyperflow-export bundle models/default -o desk.hyperflow
+      hyperflow-export bundle models/mobilenetv2 --backbone mobilenetv2-7.onnx -o mn.hyperflow
     """
     import dataclasses
 
@@ -53,7 +56,7 @@ def command(
 
     output = output or Path(f"{read_config(checkpoint).name}.hyperflow")
     limits = Limits(max_batch, max_support, max_ways)
-    options = ExportOptions(checkpoint, output, images=images, limits=limits, seed=seed, force=force)
+    options = ExportOptions(checkpoint, output, images=images, limits=limits, seed=seed, force=force, backbone=backbone)
     report = export_bundle(options, announce=announce)
     if as_json:
         plain = {**dataclasses.asdict(report), "output": str(report.output), "checks": list(report.checks)}

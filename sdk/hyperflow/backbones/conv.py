@@ -14,6 +14,9 @@ from hyperflow.errors import ConfigError
 __all__ = ["ConvConfig", "ConvNet"]
 
 
+_ROOT_OFFSET = 1e-4  # keeps the slope at 0 finite
+
+
 class ConvConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="conv"):
     """Shape of a `ConvNet`.
 
@@ -21,6 +24,7 @@ class ConvConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
         widths: Channels of each stage; every stage after the first halves the resolution.
         feature_width: Channels of a 1x1 convolution after the last stage, which are the features; 0 leaves it out, and
             the features are the last stage's channels.
+        feature_root: Take the square root of each feature, so that a few strong ones do not decide every cosine.
 
     Raises:
         ConfigError: No stage, or a width below 8.
@@ -28,6 +32,7 @@ class ConvConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
 
     widths: tuple[int, ...] = (48, 96, 192, 384)
     feature_width: int = 0
+    feature_root: bool = False
 
     def __post_init__(self) -> None:
         if not self.widths or min(self.widths) < 8:
@@ -70,9 +75,10 @@ class ConvNet(nn.Module):
         )
         last, wide = config.widths[-1], config.feature_width
         self.features = nn.Sequential(*_conv_norm(last, wide, kernel=1), nn.ReLU()) if wide else nn.Identity()
-        self.feature_dim = wide or last
+        self.feature_dim, self.feature_root = wide or last, config.feature_root
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Compute features, (B, feature_dim), all at least 0."""
-        features: torch.Tensor = self.features(self.stages(torch.relu(self.stem(images))))
-        return features.mean(dim=(2, 3))
+        channels: torch.Tensor = self.features(self.stages(torch.relu(self.stem(images))))
+        features = channels.mean(dim=(2, 3))
+        return (features + _ROOT_OFFSET).sqrt() if self.feature_root else features

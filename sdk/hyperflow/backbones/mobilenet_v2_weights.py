@@ -1,13 +1,11 @@
-"""Public MobileNetV2 weights from `.npz` files: the Keras one and the ONNX Model Zoo's (`mobilenetv2-7`).
+"""Public MobileNetV2 weights as named arrays: the Keras ones and the ONNX Model Zoo's (`mobilenetv2-7`).
 
-Both files hold the original layer names; the Keras file holds kernels as HWIO.
+Both hold the original layer names; Keras holds kernels as HWIO.
 """
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +15,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hyperflow.backbones.mobilenet_v2 import MobileNetV2, MobileNetV2Config
+from hyperflow.backbones.weight_arrays import Arrays, read_weight_arrays
 from hyperflow.errors import CheckpointError
 from hyperflow.images.preprocessing import Preprocessing
 
-__all__ = ["PretrainedMobileNetV2", "load_mobilenet_v2"]
+__all__ = ["PretrainedMobileNetV2", "load_mobilenet_v2", "mobilenet_v2_arrays", "mobilenet_v2_of"]
 
-Arrays = Mapping[str, NDArray[np.float32]]
 _KERAS = MobileNetV2Config(padding="tensorflow", expand_first=False, norm_eps=1e-3)
 _ONNX_ZOO = MobileNetV2Config(padding="symmetric", expand_first=True, norm_eps=1e-5)
 _N_BLOCKS = 17
@@ -64,6 +62,36 @@ def _onnx_zoo_names() -> Iterator[tuple[str, str]]:
     yield f"{stem}conv1_weight", f"{stem}batchnorm1_"
 
 
+def _is_keras(arrays: Arrays) -> bool:
+    return "Conv1/kernel" in arrays
+
+
+def _leaves(*, is_keras: bool) -> tuple[str, str, str, str]:
+    return "gamma", "beta", *(("moving_mean", "moving_variance") if is_keras else ("running_mean", "running_var"))
+
+
+def mobilenet_v2_arrays(arrays: Arrays, *, origin: str = "the weights") -> dict[str, NDArray[np.float32]]:
+    """Pick the arrays that the network is made of; a classifier and anything else is left out.
+
+    Args:
+        arrays: Under the original layer names of either public training.
+        origin: What they were read from, for messages.
+
+    Raises:
+        CheckpointError: An array is missing, or holds no floats.
+    """
+    is_keras = _is_keras(arrays)
+    picked: dict[str, NDArray[np.float32]] = {}
+    for kernel_name, norm_name in _keras_names() if is_keras else _onnx_zoo_names():
+        for name in (kernel_name, *(norm_name + leaf for leaf in _leaves(is_keras=is_keras))):
+            if name not in arrays:
+                raise CheckpointError(f"{origin} lacks {name!r}; expected the Keras or the ONNX Model Zoo layer names")
+            if not np.issubdtype(arrays[name].dtype, np.floating):
+                raise CheckpointError(f"{origin}: {name} holds {arrays[name].dtype}, expected floats")
+            picked[name] = arrays[name]
+    return picked
+
+
 def _as_oihw(kernel: NDArray[np.float32], *, depthwise: bool) -> NDArray[np.float32]:
     return kernel.transpose(2, 3, 0, 1) if depthwise else kernel.transpose(3, 2, 0, 1)
 
@@ -71,49 +99,49 @@ def _as_oihw(kernel: NDArray[np.float32], *, depthwise: bool) -> NDArray[np.floa
 def _fill(network: MobileNetV2, arrays: Arrays, *, is_keras: bool) -> None:
     convs = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    mean, variance = ("moving_mean", "moving_variance") if is_keras else ("running_mean", "running_var")
     names = _keras_names() if is_keras else _onnx_zoo_names()
     for conv, norm, (kernel_name, norm_name) in zip(convs, norms, names, strict=True):
         kernel = arrays[kernel_name]
-        if is_keras:
+        if is_keras and kernel.ndim == conv.weight.ndim:
             kernel = _as_oihw(kernel, depthwise=conv.groups > 1)
-        parts = (
-            (conv.weight, kernel),
-            (norm.weight, arrays[norm_name + "gamma"]),
-            (norm.bias, arrays[norm_name + "beta"]),
-            (norm.running_mean, arrays[norm_name + mean]),
-            (norm.running_var, arrays[norm_name + variance]),
-        )
-        for target, value in parts:
+        values = (kernel, *(arrays[norm_name + leaf] for leaf in _leaves(is_keras=is_keras)))
+        targets = (conv.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var)
+        for target, value in zip(targets, values, strict=True):
             if target is None or target.shape != value.shape:
                 raise CheckpointError(
                     f"{kernel_name}: shape {value.shape}, expected {None if target is None else tuple(target.shape)}"
                 )
-            target.data.copy_(torch.from_numpy(np.ascontiguousarray(value)))
+            target.data.copy_(torch.from_numpy(np.array(value, dtype=np.float32)))
+
+
+def mobilenet_v2_of(arrays: Arrays, *, size_px: int = 224, origin: str = "the weights") -> PretrainedMobileNetV2:
+    """Build the network of either public training; which one it is shows in the names.
+
+    Args:
+        arrays: Under the original layer names; more than the network needs does no harm.
+        size_px: Side of the input images, a multiple of 32.
+        origin: What the arrays were read from, for messages.
+
+    Raises:
+        CheckpointError: Arrays missing, of another shape, or not of floats.
+    """
+    is_keras = _is_keras(arrays)
+    config = _KERAS if is_keras else _ONNX_ZOO
+    network = MobileNetV2(config)
+    _fill(network, mobilenet_v2_arrays(arrays, origin=origin), is_keras=is_keras)
+    half = (0.5, 0.5, 0.5)
+    preprocessing = Preprocessing(size_px, mean=half, std=half) if is_keras else Preprocessing(size_px)
+    return PretrainedMobileNetV2(network.eval(), config, preprocessing)
 
 
 def load_mobilenet_v2(path: Path, *, size_px: int = 224) -> PretrainedMobileNetV2:
-    """Load either public file; which one it is shows in its names.
+    """Load either public training from a file.
 
     Args:
-        path: `.npz` of float32 arrays under the original layer names.
+        path: As `read_weight_arrays` takes it, with float arrays under the original layer names.
         size_px: Side of the input images, a multiple of 32.
 
     Raises:
         CheckpointError: Not readable, or arrays missing or of another shape.
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise CheckpointError(f"{path} is not a readable .npz file ({error})") from error
-    is_keras = "Conv1/kernel" in arrays
-    config = _KERAS if is_keras else _ONNX_ZOO
-    network = MobileNetV2(config)
-    try:
-        _fill(network, arrays, is_keras=is_keras)
-    except KeyError as error:
-        raise CheckpointError(f"{path} lacks {error}; expected the Keras or the ONNX Model Zoo layer names") from error
-    half = (0.5, 0.5, 0.5)
-    preprocessing = Preprocessing(size_px, mean=half, std=half) if is_keras else Preprocessing(size_px)
-    return PretrainedMobileNetV2(network.eval(), config, preprocessing)
+    return mobilenet_v2_of(read_weight_arrays(path), size_px=size_px, origin=str(path))

@@ -18,6 +18,8 @@ _COMMANDS = {
     "pretrain": "Train a backbone on many image sets, one head a set.",
     "simulate": "Fine-tune by gradients on many tasks and keep the trajectories.",
     "train": "Train the drift network of a pretrained checkpoint.",
+    "compress": "Keep only the directions that a trained drift uses.",
+    "strip": "Leave the public weights of the backbone out of a checkpoint.",
     "datasets": "Look at datasets before they are used.",
     "evaluate": "Measure a checkpoint or a bundle on episodes.",
 }
@@ -50,6 +52,7 @@ def main() -> None:
       hyperflow train runs/start --data data/train --trajectories runs/trajectories --objective cubic+refine \\
         --out runs/drift
       hyperflow evaluate runs/drift/checkpoint --data data/eval --json results.json
+      hyperflow strip runs/drift/checkpoint --backbone mobilenetv2.npz --half --out runs/mobilenetv2-drift
 
     A backbone is pretrained from scratch, or taken from elsewhere with start. What was interrupted goes on with
     --resume.
@@ -61,6 +64,15 @@ def main() -> None:
 def default_cache() -> Path:
     """Folder for packed images."""
     return Path.home() / ".cache" / "hyperflow"
+
+
+def backbone_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Option of every command that opens a checkpoint, for those that hold the drift network alone."""
+    return click.option(
+        "--backbone",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Public file with the backbone's weights, .npz or .onnx, if the checkpoint lacks them.",
+    )(function)
 
 
 def run_options(function: Callable[..., None]) -> Callable[..., None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hyperflow.commands.main import default_cache
+from hyperflow.commands.main import backbone_option, default_cache
 
 __all__ = ["command"]
 
@@ -16,6 +16,7 @@ __all__ = ["command"]
 @click.argument("checkpoint", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--data", type=click.Path(exists=True, path_type=Path), required=True,
               help="Folder of zips or folders laid out as CLASS/IMAGE.")  # fmt: skip
+@backbone_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the trajectories.")
 @click.option("--config", type=click.Path(exists=True, path_type=Path),
               help="JSON file; anything left out keeps its default.")  # fmt: skip
@@ -28,7 +29,7 @@ __all__ = ["command"]
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def command(
     checkpoint: Path, data: Path, out: Path, config: Path | None, workers: str, cache: Path, resume: bool,
-    dry_run: bool, as_json: bool, quiet: bool,
+    dry_run: bool, as_json: bool, quiet: bool, backbone: Path | None,
 ) -> None:  # fmt: skip
     """Fine-tune the backbone of CHECKPOINT on many tasks by gradients, and keep the trajectories for training.
 
@@ -49,7 +50,7 @@ def command(
     from hyperflow.trajectories.workers import parse_workers
 
     run, pool = read_run_config(SimulationConfig, config), parse_workers(workers)
-    plan = make_plan(run, checkpoint, data, cache=cache, quiet=quiet)
+    plan = make_plan(run, checkpoint, data, cache=cache, quiet=quiet, backbone=backbone)
     prediction = predict(plan, n_workers=pool.n_workers)
     if not quiet or (dry_run and not as_json):
         click.echo(

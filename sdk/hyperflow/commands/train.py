@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hyperflow.commands.main import run_options
+from hyperflow.commands.main import backbone_option, run_options
 
 if TYPE_CHECKING:
     from hyperflow.datasets.split import Split
@@ -41,6 +41,7 @@ def _with_objective(config: TrainConfig, objective: str | None, n_steps: int | N
 @click.command("train")
 @click.argument("checkpoint", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @run_options
+@backbone_option
 @click.option("--objective", type=click.Choice(_OBJECTIVES),
               help="Flow matching on trajectories, refinement through episodes, or one after the other; "
               "by default the stages of the configuration.")  # fmt: skip
@@ -51,7 +52,7 @@ def _with_objective(config: TrainConfig, objective: str | None, n_steps: int | N
 def command(
     checkpoint: Path, data: Path, split: Split | None, out: Path, config: Path | None, n_steps: int | None,
     seed: int | None, cache: Path, resume: bool, quiet: bool, as_json: bool, objective: str | None,
-    trajectories: Path | None, device: str,
+    trajectories: Path | None, device: str, backbone: Path | None,
 ) -> None:  # fmt: skip
     """Train the drift network of CHECKPOINT, then calibrate it.
 
@@ -73,7 +74,7 @@ def command(
     from hyperflow.training.drift_training import TrainConfig, TrainPaths, train
 
     run = _with_objective(read_run_config(TrainConfig, config, seed=seed), objective, n_steps)
-    paths = TrainPaths(checkpoint, data, out, cache, trajectories, split)
+    paths = TrainPaths(checkpoint, data, out, cache, trajectories, split, backbone)
     trained = train(run, paths, device=device, resume=resume, quiet=quiet)
     if trained is None:
         return  # the first of several workers reports

@@ -67,7 +67,8 @@ class DriftField(nn.Module):
         """
         super().__init__()
         n_parameters, n_aligned = layout.n_parameters, aligned_slots(layout, feature_dim)
-        self.from_change = nn.Linear(n_parameters, config.width)
+        self.reads_directions = config.reads_directions
+        self.from_change = nn.Linear(config.field_rank if config.reads_directions else n_parameters, config.width)
         self.from_time = nn.Linear(1, config.width)
         self.from_task = nn.Linear(config.width, config.width)
         self.blocks = nn.Sequential(*(_Block(config) for _ in range(config.field_blocks)))
@@ -102,7 +103,8 @@ class DriftField(nn.Module):
         Returns:
             (B, P), in units a step.
         """
-        hidden = self.from_change(change) + self.from_time(t - 0.5) + self.from_task(support.task)
+        seen = change @ self.directions.T if self.reads_directions else change
+        hidden = self.from_change(seen) + self.from_time(t - 0.5) + self.from_task(support.task)
         velocity: torch.Tensor = self.mix(self.norm(self.blocks(hidden))) @ self.directions + support.push
         if self.channels is not None:
             aligned = self.channels(change, t, support.task, support.statistics)

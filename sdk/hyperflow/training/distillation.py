@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import torch
@@ -18,8 +19,10 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hyperflow.backbones.opening import open_backbone
+from hyperflow.checkpoint import load_checkpoint
 from hyperflow.errors import ConfigError
-from hyperflow.images.preprocessing import normalise
+from hyperflow.images.preprocessing import Preprocessing, normalise
+from hyperflow.model import HyperFlow
 
 __all__ = ["Distillation", "DistillationLoss", "fused_for_inference"]
 
@@ -31,8 +34,9 @@ class Distillation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whom to learn from.
 
     Attributes:
-        teacher: Trained backbone, as `hyperflow start --backbone` takes it: `mobilenet_v2:FILE.npz`, `hf:NAME` ...
-        size_px: Side at which the teacher sees a view; views are resized to it.
+        teacher: Trained backbone, as `hyperflow start --backbone` takes it: `mobilenet_v2:FILE.npz`, `hf:NAME` ..., or
+            `checkpoint:FOLDER` for one of our own, at its theta_0.
+        size_px: Side at which the teacher sees a view; views are resized to it. A checkpoint has its own size.
         weight: Weight of the distillation loss beside that of the labels.
 
     Raises:
@@ -65,6 +69,27 @@ def fused_for_inference(network: nn.Module) -> nn.Module:
     return fused.to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
 
+def _open_teacher(config: Distillation) -> tuple[nn.Module, Preprocessing]:
+    kind, _, path = config.teacher.partition(":")
+    if kind == "checkpoint":
+        model = load_checkpoint(Path(path).expanduser())
+        return _AtStart(model), model.config.preprocessing
+    opened = open_backbone(config.teacher, config.size_px)
+    return fused_for_inference(opened.network), opened.preprocessing
+
+
+class _AtStart(nn.Module):
+    """The backbone of a model at theta_0."""
+
+    def __init__(self, model: HyperFlow) -> None:
+        super().__init__()
+        self.backbone = model.backbone.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.backbone(images, self.backbone.theta_0)
+        return features
+
+
 class DistillationLoss(nn.Module):
     """One minus the cosine between mapped student features and standardised teacher features.
 
@@ -88,12 +113,10 @@ class DistillationLoss(nn.Module):
             CheckpointError: The teacher's weights cannot be read.
         """
         super().__init__()
-        opened = open_backbone(config.teacher, config.size_px)
-        self._rule, self._bf16 = opened.preprocessing, bf16
-        self._teacher = [fused_for_inference(opened.network)]  # in a list, so that states and optimisers leave it out
+        teacher, self._rule = _open_teacher(config)
+        self._teacher, self._bf16 = [teacher], bf16  # in a list, so that states and optimisers leave it out
         with torch.inference_mode():
-            side = opened.preprocessing.size_px
-            width = self._teacher[0](torch.zeros(1, 3, side, side)).shape[1]
+            width = teacher(torch.zeros(1, 3, self._rule.size_px, self._rule.size_px)).shape[1]
         self.map = nn.Linear(feature_dim, width)
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("deviation", torch.ones(width))

@@ -87,6 +87,7 @@ class TrainPaths:
         cache: Folder for packed images.
         trajectories: Store written by `hyperflow simulate`; only flow matching needs it.
         split: Classes to take, of datasets that are divided; None takes all.
+        backbone: File with the backbone's weights, for a checkpoint that lacks them; the trained one has them all.
     """
 
     checkpoint: Path
@@ -95,6 +96,7 @@ class TrainPaths:
     cache: Path
     trajectories: Path | None = None
     split: Split | None = None
+    backbone: Path | None = None
 
 
 class _Stage(Protocol):
@@ -108,7 +110,7 @@ class _Training:
         self._config, self._paths, self._workers = config, paths, workers
         self._resume, self._quiet = resume, quiet
         self.spent = Spent()
-        model = load_checkpoint(paths.checkpoint)
+        model = load_checkpoint(paths.checkpoint, backbone=paths.backbone)
         rule = model.config.preprocessing
         size_px = round(rule.size_px * PACKED_SCALE)
         domains = pack_domains(paths.data, rule, paths.cache, size_px=size_px, split=paths.split, quiet=quiet)

@@ -196,8 +196,8 @@ class _Trainer:
 
 
 def pretrain(
-    config: PretrainConfig, data: Path, out: Path, *, cache: Path, split: Split | None = None, start: Path | None = None,
-    device: str = "auto", resume: bool = False, quiet: bool = False,
+    config: PretrainConfig, data: Path, out: Path, *, cache: Path, split: Split | None = None,
+    start: Path | None = None, device: str = "auto", resume: bool = False, quiet: bool = False,
 ) -> Trained:  # fmt: skip
     """Train a backbone from scratch on the sets below `data` that the split gives to it.
 

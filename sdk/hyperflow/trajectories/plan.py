@@ -106,7 +106,10 @@ class Plan:
         return [min(sizes[name], self.config.max_images) for name in task.class_names]
 
 
-def make_plan(config: SimulationConfig, checkpoint: Path, data: Path, *, cache: Path, quiet: bool = False) -> Plan:
+def make_plan(
+    config: SimulationConfig, checkpoint: Path, data: Path, *, cache: Path, quiet: bool = False,
+    backbone: Path | None = None,
+) -> Plan:  # fmt: skip
     """Load the model, pack the images and draw the tasks.
 
     Args:
@@ -115,12 +118,13 @@ def make_plan(config: SimulationConfig, checkpoint: Path, data: Path, *, cache: 
         data: Folder of zips or set folders laid out as `CLASS/IMAGE`.
         cache: Folder for packed images.
         quiet: Show no progress bar.
+        backbone: File with the backbone's weights, for a checkpoint that lacks them.
 
     Raises:
         CheckpointError: The checkpoint cannot be read.
         DataError: Too few images or classes.
     """
-    model = load_checkpoint(checkpoint)
+    model = load_checkpoint(checkpoint, backbone=backbone)
     rule = model.config.preprocessing
     domains = config.split.apply(
         pack_domains(data, rule, cache, size_px=round(rule.size_px * PACKED_SCALE), quiet=quiet)

@@ -12,7 +12,7 @@ from torch import nn
 
 from hyperflow.backbones.conv import ConvConfig
 from hyperflow.datasets.domain_split import DomainSplit
-from hyperflow.errors import ConfigError, DataError, TrainingError
+from hyperflow.errors import CheckpointError, ConfigError, DataError, TrainingError
 from hyperflow.model import ModelConfig
 from hyperflow.training.distillation import Distillation, DistillationLoss, fused_for_inference
 from hyperflow.training.pretraining import PretrainConfig, pretrain
@@ -74,6 +74,26 @@ def test_a_teacher_also_shows_the_classes_whose_labels_are_kept_for_refinement(
     alone = msgspec.structs.replace(unlabelled, label_weight=1.0, distillation=None)
     with pytest.raises(DataError, match="no set is left for pretraining"):
         pretrain(alone, shape_sets, tmp_path / "other", cache=cache, device="cpu", quiet=True)
+
+
+def test_a_finished_model_teaches_a_smaller_one(
+    config: PretrainConfig, distilled: Path, shape_sets: Path, cache: Path, tmp_path: Path
+) -> None:
+    from_model = msgspec.structs.replace(config, distillation=Distillation(f"checkpoint:{distilled / 'checkpoint'}"))
+
+    pretrain(from_model, shape_sets, tmp_path / "run", cache=cache, device="cpu", quiet=True)
+
+    lines = _log(tmp_path / "run")
+    assert lines[-1]["distance"] < lines[0]["distance"] < 1.1
+
+
+def test_a_teacher_that_is_not_there_is_refused(
+    config: PretrainConfig, shape_sets: Path, cache: Path, tmp_path: Path
+) -> None:
+    nobody = msgspec.structs.replace(config, distillation=Distillation(f"checkpoint:{tmp_path / 'none'}"))
+
+    with pytest.raises(CheckpointError, match="no checkpoint at"):
+        pretrain(nobody, shape_sets, tmp_path / "run", cache=cache, device="cpu", quiet=True)
 
 
 def test_a_run_goes_on_from_the_network_of_an_earlier_one_at_another_size(
