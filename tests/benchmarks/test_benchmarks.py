@@ -114,3 +114,85 @@ def test_peak_memory_is_sampled_where_the_kernel_counter_is_not_permitted(monkey
         block[::4096] = b"x" * len(block[::4096])
     assert peak.method == "sampled every millisecond"
     assert 60 < peak.increase_mb < 80
+
+
+def test_shutter_to_ready_splits_the_time_and_says_what_passes(tmp_path: Path, tiny_bundle: Path) -> None:
+    result = run_benchmark(
+        "shutter_to_ready.py", tmp_path / "shutter.json", "--bundle", tiny_bundle, "--n-way", "3", "--n-shot", "2",
+        "--frame", "80x60", "--repetitions", "4", "--threads", "1",
+    )  # fmt: skip
+    assert_finite_and_positive(result, ("shutter_to_ready_ms", "adapt_ms", "predictions_per_second"))
+    assert_describes_the_machine(result)
+    (cost,) = result["threads"]
+    frame_ms = 1e3 / 30
+    for name in ("shutter_to_ready", "adapt", "adapt_unguarded", "prediction_at_once", "prediction"):
+        span = cost[name]
+        assert 0 < span["fastest_ms"] <= span["p50_ms"] <= span["p95_ms"]
+        assert span["p50_frames"] == pytest.approx(span["p50_ms"] / frame_ms)
+    assert cost["adapt"]["p50_ms"] < cost["shutter_to_ready"]["p50_ms"]
+    n_candidates = json.loads((tiny_bundle / "manifest.json").read_text())["adaptation"]["candidates"]
+    assert cost["n_candidates"] == len(n_candidates)
+    assert cost["n_encoded"] == 6 * (len(n_candidates) - 1)
+    assert list(cost["stages_ms"]) == [
+        "preprocess", "encode the new shot", "drift", "support under new thetas", "guard", "prototypes", "rest",
+    ]  # fmt: skip
+    assert sum(cost["stages_ms"].values()) >= 0.99 * cost["shutter_to_ready"]["p50_ms"]
+    assert list(result["verdicts"]) == ["shutter_to_ready", "adapt", "prediction"]
+    for name, verdict in result["verdicts"].items():
+        assert verdict["passes"] == (cost[name]["p50_ms"] <= frame_ms)
+        assert verdict["passes_at_p95"] == (cost[name]["p95_ms"] <= frame_ms)
+
+
+def test_shutter_to_ready_refuses_more_threads_than_cores(tiny_bundle: Path) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks/shutter_to_ready.py"), "--bundle", str(tiny_bundle)]
+    refused = subprocess.run([*command, "--threads", "4096"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "4096 threads need as many cores" in refused.stderr
+
+
+def test_card_tables_print_what_the_files_hold(tmp_path: Path) -> None:
+    def result(direct: float, gain: float) -> dict[str, Any]:
+        accuracy = {"direct": {"mean": direct, "ci95": 1.0}, "guarded": {"mean": direct + gain, "ci95": 1.04}}
+        tuned = {"subset_tuning": {"mean": direct + 1, "ci95": 2.0}}
+        gains = {"guarded": {"mean": gain, "ci95": 0.26}, "subset_tuning": {"mean": 1.0, "ci95": 0.5}}
+        n = {"direct": 20, "guarded": 20, "subset_tuning": 10}
+        return {"accuracy": accuracy | tuned, "gain": gains, "n": n, "per_episode": {}}
+
+    sets, mean = {"one": result(60.0, 2.0), "two": result(70.0, -1.0)}, result(65.0, 0.5)
+    estimate = {"mean": 4.04, "ci95": 0.125}
+    names = ("auroc", "auroc_probability", "known_accepted", "unknown_rejected")
+    trust = {
+        "mean_calibration": {"direct": dict.fromkeys(("ece", "confidence", "nll"), estimate)},
+        "mean_detection": {"guarded": dict.fromkeys(names, estimate)},
+    }
+    whole = {"config": {"n_way": 5, "n_shot": 5, "episodes": 10, "seed": 0}, "sets": sets, "mean": mean}
+    (tmp_path / "5x5.json").write_text(json.dumps({**whole, "trust": trust}))
+    (tmp_path / "5x1.json").write_text(json.dumps({**whole, "config": {**whole["config"], "n_shot": 1}}))
+    command = [sys.executable, str(ROOT / "benchmarks/card_tables.py"), "5x5.json", "5x1.json"]
+    printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    of_sets, of_shapes, of_figures = (block.splitlines() for block in printed.split("\n\n"))
+    assert of_sets == [
+        "| set (5-way 5-shot, 10 episodes) | direct | guarded | theta fine-tuned (5 ep.) | gain guarded | "
+        "gain theta fine-tuned |",
+        "|---|---|---|---|---|---|",
+        "| one | 60.0 ± 1.0 | 62.0 ± 1.0 | 61.0 ± 2.0 | +2.0 ± 0.3 | +1.0 ± 0.5 |",
+        "| two | 70.0 ± 1.0 | 69.0 ± 1.0 | 71.0 ± 2.0 | -1.0 ± 0.3 | +1.0 ± 0.5 |",
+        "| **mean over sets** | 65.0 ± 1.0 | 65.5 ± 1.0 | 66.0 ± 2.0 | +0.5 ± 0.3 | +1.0 ± 0.5 |",
+    ]
+    assert of_shapes[0].endswith("| direct | guarded | gain guarded | least gain of a set, guarded |")
+    assert of_shapes[2] == "| 5-way 5-shot | 2 | 10 | 65.0 ± 1.0 | 65.5 ± 1.0 | +0.5 ± 0.3 | -1.0 ± 0.3 |"
+    assert of_shapes[3].startswith("| 5-way 1-shot | 2 | 10 |")
+    assert of_figures[0] == "| mean over sets | figure | direct | guarded |"
+    assert of_figures[2] == "| 5-way 5-shot | calibration error, % | 4.0 ± 0.1 |  |"
+    assert of_figures[4] == "| 5-way 5-shot | log-likelihood lost, nats | 4.04 ± 0.12 |  |"
+    assert of_figures[8] == "| 5-way 5-shot | unknown images rejected, % |  | 4.0 ± 0.1 |"
+    assert len(of_figures) == 9, "the file without such figures has no row"
+
+
+def test_card_tables_refuse_what_is_no_evaluation(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"machine": {}}')
+    command = [sys.executable, str(ROOT / "benchmarks/card_tables.py"), str(tmp_path / "other.json")]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "is no stored evaluation" in refused.stderr

@@ -33,7 +33,7 @@ from hyperflow.model import HyperFlow, ModelConfig
 from hyperflow.trajectories.manifest import read_manifest
 
 STUDIES = Path(__file__).resolve().parents[2] / "benchmarks/studies"
-SCRIPTS = ("euler_steps", "shots_and_ways", "subsets", "objectives", "offline_cost", "backbones")
+SCRIPTS = ("euler_steps", "shots_and_ways", "subsets", "objectives", "offline_cost", "backbones", "architectures")
 EPISODES = ("--n-way", "3", "--n-shot", "2", "--n-query", "3", "--episodes", "2", "--seed", "3")
 
 
