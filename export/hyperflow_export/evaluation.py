@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
+import msgspec
 import numpy as np
 from PIL import Image
 
 from hyperflow.errors import CheckpointError, DataError
-from hyperflow.evaluation.methods import METHODS, Answer, Frame, Labels, Task
-from hyperflow_runtime import AdaptReport, HyperflowRuntimeError, Model, Session, open_bundle
+from hyperflow.evaluation.methods import METHODS, Answer, Features, Frame, Scores, Task
+from hyperflow_export.remembering_backend import RememberingBackend
+from hyperflow_runtime import AdaptReport, HyperflowRuntimeError, Session
+from hyperflow_runtime.backends.onnxruntime import OnnxRuntimeBackend
+from hyperflow_runtime.backends.protocol import Array, Backend
+from hyperflow_runtime.bundle.reader import Bundle, read_bundle
+from hyperflow_runtime.preprocessing import crop_and_resize, normalise
 
 __all__ = ["BundleSubject"]
 
 
 class BundleSubject:
     """Answers episodes as a device would; announced through the entry point group `hyperflow.evaluation`.
+
+    The runtime's session does all the work. Images come to it cropped and resized, and graphs are not run twice on the
+    same input, because one session answers by several methods here.
 
     Attributes:
         methods: What it can answer: the methods without gradients.
@@ -32,15 +42,35 @@ class BundleSubject:
         Raises:
             CheckpointError: The bundle cannot be opened.
         """
-        self._path = path
         try:
-            self._model: Model = open_bundle(path)
+            self._bundle = read_bundle(path)
+            self._backend = OnnxRuntimeBackend(self._bundle)
         except HyperflowRuntimeError as error:
             raise CheckpointError(str(error)) from error
+        self._rule = self._bundle.manifest.preprocessing
+        # An image of the right size passes through a resize unchanged, but not through a second crop.
+        whole = msgspec.structs.replace(self._rule, crop_fraction=1.0)
+        self._uncropped = replace(
+            self._bundle, manifest=msgspec.structs.replace(self._bundle.manifest, preprocessing=whole)
+        )
 
     def frame(self, image: Image.Image) -> Frame:
-        """Pixels of an RGB image, of any size: the session crops and resizes by itself."""
-        return np.asarray(image)
+        """Pixels of an RGB image, cropped and resized as a session does it.
+
+        Raises:
+            DataError: The image is too small or too large.
+        """
+        with _as_data_error():
+            return crop_and_resize(np.asarray(image), self._rule, "rgb")
+
+    def encode(self, frames: Sequence[Frame]) -> Features:
+        """Features at theta_0, (B, D).
+
+        Raises:
+            DataError: The graph failed.
+        """
+        with _as_data_error():
+            return self._backend.encode(normalise(np.stack(frames), self._rule), self._bundle.theta_0)
 
     def answer(self, task: Task, methods: Sequence[str] = METHODS) -> Mapping[str, Answer]:
         """Label the queries of one task; see `hyperflow.evaluation.subjects.Subject`.
@@ -51,21 +81,29 @@ class BundleSubject:
         with _as_data_error():
             return self._answers(task, methods)
 
+    def _remembering(self, task: Task) -> RememberingBackend:
+        backend = RememberingBackend(self._backend)
+        for frames, features in ((task.queries, task.query_features), (task.unknown, task.unknown_features)):
+            if features is not None and frames:
+                backend.know(normalise(np.stack(frames), self._rule), self._bundle.theta_0, features)
+        return backend
+
     def _answers(self, task: Task, methods: Sequence[str]) -> Mapping[str, Answer]:
-        session = self._model.session(colour_order="rgb", bake=False)
+        backend = self._remembering(task)
+        session = _session(backend, self._uncropped)
         start = perf_counter()
         _add(session, task)
         adding = perf_counter() - start
         answers: dict[str, Answer] = {}
-        seen: dict[float, Labels] = {}
+        seen: dict[float, Answer] = {}
         for method in METHODS:
             if method in methods:
-                start = perf_counter()
-                step_size = _adapt(session, method).step_size
-                seconds = adding + perf_counter() - start
-                if step_size not in seen:
-                    seen[step_size] = _labels(session, task.queries)
-                answers[method] = Answer(seen[step_size], seconds, step_size)
+                start, saved = perf_counter(), backend.saved_seconds
+                report = _adapt(session, method)
+                seconds = adding + perf_counter() - start + backend.saved_seconds - saved
+                if report.step_size not in seen:
+                    seen[report.step_size] = _answer(session, task, report)
+                answers[method] = seen[report.step_size]._replace(seconds=seconds)
         return answers
 
     def n_tuning_steps(self, method: str) -> int:
@@ -74,13 +112,13 @@ class BundleSubject:
 
     def adaptation(self, task: Task, method: str, *, n_steps: int | None = None) -> Callable[[], object]:
         """Only the adapting of one method, to be measured, in a model of its own: nothing is left from another one."""
-        model = open_bundle(self._path)
-        warm = model.session(colour_order="rgb", bake=False)
+        backend = OnnxRuntimeBackend(self._bundle)
+        warm = _session(backend, self._uncropped)
         warm.add("warm-up", task.support[0])
 
         def adapt() -> AdaptReport:
             with _as_data_error():
-                session = model.session(colour_order="rgb", bake=False)
+                session = _session(backend, self._uncropped)
                 _add(session, task)
                 return _adapt(session, method)
 
@@ -95,6 +133,10 @@ def _as_data_error() -> Iterator[None]:
         raise DataError(str(error)) from error
 
 
+def _session(backend: Backend, bundle: Bundle) -> Session:
+    return Session(backend, bundle, colour_order="rgb", bake=False)
+
+
 def _add(session: Session, task: Task) -> None:
     for label in range(task.n_way):
         session.add(str(label), [frame for frame, own in zip(task.support, task.labels, strict=True) if own == label])
@@ -106,6 +148,20 @@ def _adapt(session: Session, method: str) -> AdaptReport:
     return session.adapt(step_size=0.0) if method == "direct" else session.adapt(guard=False)
 
 
-def _labels(session: Session, frames: Sequence[Frame]) -> Labels:
+def _scores(session: Session, frames: Sequence[Frame]) -> Scores:
     predictions = session.predict_batch(frames, allow_unknown=False)
-    return np.array([int(prediction.best) for prediction in predictions])
+    probabilities: Array = np.array([list(prediction.scores.values()) for prediction in predictions], np.float32)
+    return Scores(probabilities, np.array([prediction.cosine for prediction in predictions], np.float32))
+
+
+def _answer(session: Session, task: Task, report: AdaptReport) -> Answer:
+    """Answer under the theta in force, in no time."""
+    queries = _scores(session, task.queries)
+    return Answer(
+        queries.probabilities.argmax(axis=1),
+        seconds=0.0,
+        step_size=report.step_size,
+        scores=queries,
+        unknown=_scores(session, task.unknown) if task.unknown else None,
+        unknown_threshold=report.unknown_threshold,
+    )

@@ -65,6 +65,11 @@ def test_every_method_gives_the_same_labels(device: str, n_shot: int, make_twins
         for method in METHODS:
             assert by_bundle[method].labels.tolist() == by_checkpoint[method].labels.tolist(), (method, index)
             assert by_bundle[method].step_size == by_checkpoint[method].step_size, (method, index)
+            of_bundle, of_checkpoint = by_bundle[method].scores, by_checkpoint[method].scores
+            np.testing.assert_allclose(of_bundle.probabilities, of_checkpoint.probabilities, atol=1e-3)
+            np.testing.assert_allclose(of_bundle.cosines, of_checkpoint.cosines, atol=1e-4)
+            thresholds = [answer[method].unknown_threshold for answer in (by_bundle, by_checkpoint)]
+            assert thresholds[0] == pytest.approx(thresholds[1], abs=1e-3)
             answered[method].append(by_checkpoint[method].labels.tolist())
 
     if DEVICES[device].get("step_size") == 20.0:  # the methods do differ, so that agreeing means something
@@ -73,12 +78,21 @@ def test_every_method_gives_the_same_labels(device: str, n_shot: int, make_twins
         assert answered["guarded"] not in (answered["direct"], answered["adapted"])
 
 
+def _numbers(value: object) -> list[float]:
+    """Every number in a decoded JSON value, in order."""
+    if isinstance(value, dict):
+        return [number for part in value.values() for number in _numbers(part)]
+    if isinstance(value, list):
+        return [number for part in value for number in _numbers(part)]
+    return [float(value)] if isinstance(value, (int, float)) else []
+
+
 def test_evaluating_either_writes_the_same_result(make_twins: MakeTwins, photos: Path, tmp_path: Path) -> None:
     twins = make_twins(DEVICES["large steps"])
     results = []
 
     for subject in twins:
-        episodes = ["--episodes", "4", "--n-way", "6", "--n-shot", "2", "--n-query", "5", "--quiet"]
+        episodes = ["--episodes", "4", "--n-way", "5", "--n-shot", "2", "--n-query", "5", "--quiet", "--unknown"]
         paths = ["--data", str(photos), "--json", str(tmp_path / "result.json")]
         done = CliRunner().invoke(main, ["evaluate", str(subject), *paths, *episodes])
         assert done.exit_code == 0, done.output
@@ -87,6 +101,9 @@ def test_evaluating_either_writes_the_same_result(make_twins: MakeTwins, photos:
     by_checkpoint, by_bundle = results
     assert list(by_checkpoint.pop("cost")) == list(by_bundle.pop("cost"))  # measured, so never the same
     assert (by_checkpoint.pop("subject"), by_bundle.pop("subject")) == tuple(map(str, twins))
+    trusts = [_numbers(result.pop("trust")) for result in (by_checkpoint, by_bundle)]
+    assert len(trusts[0]) > 100
+    assert trusts[1] == pytest.approx(trusts[0], abs=0.1)  # points, of which a query at the edge of a bin moves a few
     assert by_bundle == by_checkpoint
     assert by_checkpoint["sets"]["stripes"]["per_episode"]["adapted"] != [1.0] * 4
 

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from hyperflow.adapted import guard as sdk_guard
 from hyperflow.adapted import prototypes as sdk
+from hyperflow.adapted import unknown as sdk_unknown
 from hyperflow_runtime import guard as runtime_guard
 from hyperflow_runtime import prototypes as runtime
+from hyperflow_runtime import unknown as runtime_unknown
+from hyperflow_runtime.bundle.manifest import Head
 
 Array = NDArray[np.float32]
 
@@ -109,3 +112,16 @@ def test_the_guard_decides_alike_on_features(support: tuple[Array, Array, Array]
     assume(not totals or totals[1] - totals[0] > 1e-3)
 
     assert runtime_guard.choose_candidate(by_runtime, penalties) == sdk_guard.choose_candidate(by_sdk, penalties)
+
+
+@settings(max_examples=60, deadline=None)
+@given(supports(), st.floats(0, 4), st.floats(-1, 1))
+def test_the_threshold_of_unknown_is_the_same(support: tuple[Array, Array, Array], margin: float, floor: float) -> None:
+    features, onehot, _ = support
+    torch_features, torch_onehot, _ = _torch(*support)
+
+    left_out = runtime_guard.leave_one_out(features, onehot)
+    threshold = runtime_unknown.unknown_threshold(left_out, Head(16.0, margin, floor))
+
+    expected = sdk_unknown.unknown_threshold(torch_features, torch_onehot, margin=margin, floor=floor)
+    assert threshold == pytest.approx(expected, abs=1e-4)

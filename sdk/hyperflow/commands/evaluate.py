@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from hyperflow.commands.main import backbone_option
+
 if TYPE_CHECKING:
     from hyperflow.datasets.split import Split
     from hyperflow.evaluation.config import EvaluationConfig, ProtocolName
-    from hyperflow.evaluation.evaluation_files import EvaluationFiles
-    from hyperflow.evaluation.results import Evaluation
+    from hyperflow.evaluation.shapes import Shape
 
 __all__ = ["command"]
 
@@ -58,6 +59,14 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--tuning-episodes", type=_COUNT, help="The methods with gradients answer only this many episodes of each set."
 )
 @click.option("--curves", is_flag=True, help="Also answer after each Euler step and at several step sizes.")
+@click.option(
+    "--unknown", is_flag=True, help="Also ask about images of other classes, which the answer should be `unknown` for."
+)
+@click.option(
+    "--shapes",
+    metavar="WAYSxSHOTS,...",
+    help="Evaluate at several sizes, instead of --n-way and --n-shot: 5x1,5x5,10x5.",
+)
 @click.option("--costs/--no-costs", default=True, show_default=True, help="Measure peak memory and MACs, once.")
 @click.option("--json", "json_path", type=_FILE, help="Also write everything, each episode included, to this file.")
 @click.option("--csv", "csv_path", type=_FILE, help="Also write one row for each answer.")
@@ -66,16 +75,23 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     type=click.Path(file_okay=False, path_type=Path),
     help="Also draw plots into this folder, with the numbers behind them.",
 )
+@backbone_option
 @click.option("--resume", is_flag=True, help="Go on with an evaluation to the same --json that was interrupted.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(
     subject: Path, data: Path, split: Split | None, json_path: Path | None, csv_path: Path | None,
-    plots: Path | None, resume: bool, quiet: bool, **options: Any,
+    plots: Path | None, backbone: Path | None, shapes: str | None, resume: bool, quiet: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Measure SUBJECT, a checkpoint or a bundle, on replayable episodes.
 
     Direct transfer, the adapted model and the guarded one answer the same episodes, and so do fine-tuning and a linear
     probe when they are asked to; gains are paired differences to direct transfer, all with 95% intervals.
+
+    Every answer is also judged by how far its probabilities can be believed (calibration); with --unknown also by how
+    well classes that it was never shown are told from those it was. Neither changes the episodes.
+
+    With --shapes, each size of episodes gets files of its own, such as results-5x1.json beside results.json, which
+    holds the means; a set that is too small for a size is left out there, and named.
 
     With --json, every finished episode is kept in a file beside it until all are done: --resume goes on from there.
 
@@ -86,23 +102,42 @@ def command(
     \b
     Example:
       hyperflow evaluate models/default --data data/eval --n-way 5 --n-shot 5 --episodes 100 --json results.json
+      hyperflow evaluate models/default --data data/eval --shapes 5x1,5x5,10x5 --unknown --json results.json
       hyperflow evaluate models/default --data data/eval --methods all --tuning-episodes 20 --plots plots
     """
     from rich.console import Console
 
+    from hyperflow.datasets.opening import open_datasets
     from hyperflow.evaluation.evaluation_files import EvaluationFiles
-    from hyperflow.evaluation.report import tables_of
+    from hyperflow.evaluation.running import Run, evaluate_run, evaluate_shapes
+    from hyperflow.evaluation.subjects import open_subject, subject_digest
 
+    sizes = None if shapes is None else _shapes(shapes, options["protocol"])
     config = _config(**options)
     files = EvaluationFiles(json_path, csv_path, plots, resume=resume)
-    evaluation = _evaluated(subject, data, split, config, files, quiet=quiet)
-    for table in tables_of(evaluation):
+    opened, sets = open_subject(subject, config.recipes, backbone=backbone), open_datasets(data, split)
+    run = Run(opened, str(subject), subject_digest(subject), sets, config, files)
+    tables = evaluate_run(run, quiet=quiet) if sizes is None else evaluate_shapes(run, sizes, quiet=quiet)
+    for table in tables:
         Console().print(table)
+
+
+def _shapes(text: str, protocol: ProtocolName) -> tuple[Shape, ...]:
+    """Read --shapes; it goes with the fixed protocol, and takes the place of two options."""
+    from hyperflow.evaluation.shapes import shapes_of
+
+    if protocol != "fixed":
+        raise click.UsageError(f"--shapes is of no use with --protocol {protocol}, which decides sizes by itself")
+    for flag in ("n_way", "n_shot"):
+        if click.get_current_context().get_parameter_source(flag) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{flag.replace('_', '-')} is of no use with --shapes, which says it by itself")
+    return shapes_of(text)
 
 
 def _config(
     *, protocol: ProtocolName, n_way: int, n_shot: int, n_query: int, episodes: int | None,
     seed: int, methods: str, recipes: Path | None, tuning_episodes: int | None, curves: bool, costs: bool,
+    unknown: bool,
 ) -> EvaluationConfig:  # fmt: skip
     """Make a configuration of the options; those that the protocol decides by itself must not be given."""
     from hyperflow.commands.run_config import read_run_config
@@ -128,27 +163,5 @@ def _config(
         recipes=read_run_config(Recipes, recipes),
         curves=curves,
         costs=costs,
+        unknown=unknown,
     )
-
-
-def _evaluated(
-    subject: Path, data: Path, split: Split | None, config: EvaluationConfig, files: EvaluationFiles, *, quiet: bool
-) -> Evaluation:
-    """Evaluate and write the files."""
-    from contextlib import nullcontext
-
-    from hyperflow.datasets.opening import open_datasets
-    from hyperflow.evaluation.evaluating import evaluate
-    from hyperflow.evaluation.progress import EvaluationProgress
-    from hyperflow.evaluation.subjects import open_subject, subject_digest
-
-    opened, sets = open_subject(subject, config.recipes), open_datasets(data, split)
-    with files.journal(subject_digest(subject), config, sets) or nullcontext() as journal:
-        n_known = len(journal.episodes) if journal is not None else 0
-        n_all = config.episodes * len(sets)
-        with EvaluationProgress(n_all, n_known, n_per_set=config.episodes, quiet=quiet) as progress:
-            evaluation, records = evaluate(opened, str(subject), sets, config, journal=journal, on_episode=progress.add)
-        files.write(evaluation, records)
-        if journal is not None:
-            journal.remove()
-    return evaluation

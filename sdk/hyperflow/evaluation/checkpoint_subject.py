@@ -11,7 +11,7 @@ from torch.nn import functional
 from hyperflow.evaluation.drift_arms import DriftArms
 from hyperflow.evaluation.euler_states import euler_states
 from hyperflow.evaluation.image_batches import ImageBatches
-from hyperflow.evaluation.methods import ALL_METHODS, METHODS, Answer, Frame, Labels, Task
+from hyperflow.evaluation.methods import ALL_METHODS, METHODS, Answer, Features, Frame, Labels, Task
 from hyperflow.evaluation.recipes import Recipes
 from hyperflow.evaluation.tuning_arms import TuningArms
 from hyperflow.images.preprocessing import crop_and_resize
@@ -38,8 +38,14 @@ class CheckpointSubject:
         """Crop and resize an RGB image as the model wants it."""
         return crop_and_resize(image, self._model.config.preprocessing)
 
-    def _images(self, frames: Sequence[Frame]) -> ImageBatches:
-        return ImageBatches(frames, self._model.config.preprocessing)
+    @torch.inference_mode()
+    def encode(self, frames: Sequence[Frame]) -> Features:
+        """Features at theta_0, (B, D)."""
+        features: Features = self._images(frames).encoded(self._model).numpy()
+        return features
+
+    def _images(self, frames: Sequence[Frame], base: Features | None = None) -> ImageBatches:
+        return ImageBatches(frames, self._model.config.preprocessing, base)
 
     def _support(self, task: Task) -> tuple[torch.Tensor, torch.Tensor]:
         onehot = functional.one_hot(torch.from_numpy(task.labels), task.n_way).float()
@@ -50,17 +56,17 @@ class CheckpointSubject:
 
     def answer(self, task: Task, methods: Sequence[str] = METHODS) -> Mapping[str, Answer]:
         """Label the queries of one task; see `hyperflow.evaluation.subjects.Subject`."""
-        queries = self._images(task.queries)
+        queries = self._images(task.queries, task.query_features)
+        unknown = self._images(task.unknown, task.unknown_features) if task.unknown else None
         with torch.inference_mode():
             arms = DriftArms(self._model, *self._support(task))
-            answers = arms.answers(tuple(method for method in METHODS if method in methods), queries)
-            direct = arms.labels_under(arms.finite_at(0.0), queries) if "direct" not in answers else None
+            asked = tuple(method for method in METHODS if method in methods or method == "direct")
+            answers = arms.answers(asked, queries, unknown)
         tuning = self._tuning(task)
-        fallback = answers["direct"].labels if direct is None else direct
         for method in methods:
             if method not in METHODS:
-                answers[method] = tuning.answer(method, queries, fallback)
-        return answers
+                answers[method] = tuning.answer(method, queries, answers["direct"])
+        return {method: answers[method] for method in ALL_METHODS if method in methods}
 
     @torch.inference_mode()
     def answers_along(self, task: Task, step_sizes: Sequence[float]) -> tuple[list[Labels | None], list[Labels | None]]:
@@ -75,7 +81,7 @@ class CheckpointSubject:
             features are not finite.
         """
         support, onehot = self._support(task)
-        queries = self._images(task.queries)
+        queries = self._images(task.queries, task.query_features)
         arms = DriftArms(self._model, support, onehot)
         default = self._model.config.device.step_size
         states = euler_states(self._model, arms.base, onehot, default)

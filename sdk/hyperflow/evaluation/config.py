@@ -35,6 +35,8 @@ class EvaluationConfig(msgspec.Struct, frozen=True):
         recipes: Of the methods with gradients.
         curves: Also answer after every Euler step, and at several step sizes.
         costs: Also measure memory and multiply-accumulates, once, before the first episode.
+        unknown: Also ask about images of classes that the episode does not hold, as many as it has queries; the
+            episodes stay the same.
 
     Raises:
         ConfigError: A count below its least value, or a method that is not known.
@@ -51,6 +53,7 @@ class EvaluationConfig(msgspec.Struct, frozen=True):
     recipes: Recipes = Recipes()
     curves: bool = False
     costs: bool = True
+    unknown: bool = False
 
     def __post_init__(self) -> None:
         counts = (self.n_shot, self.n_query, self.episodes, self.tuning_episodes)

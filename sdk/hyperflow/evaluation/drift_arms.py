@@ -9,12 +9,13 @@ import torch
 
 from hyperflow.adapted.guard import choose_candidate, leave_one_out_loss
 from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
+from hyperflow.adapted.unknown import unknown_threshold
 from hyperflow.errors import DataError
 from hyperflow.evaluation.image_batches import ImageBatches, encode_in_batches
-from hyperflow.evaluation.methods import Answer, Labels
+from hyperflow.evaluation.methods import Answer, Labels, Scores
 from hyperflow.model import HyperFlow
 
-__all__ = ["DriftArms", "SupportUnder", "labels_of"]
+__all__ = ["DriftArms", "SupportUnder", "labels_of", "scores_of"]
 
 
 def labels_of(scores: torch.Tensor) -> Labels:
@@ -27,6 +28,16 @@ def labels_of(scores: torch.Tensor) -> Labels:
         raise DataError("scores are not finite; look for a broken checkpoint")
     labels: Labels = scores.argmax(dim=1).numpy()
     return labels
+
+
+def scores_of(cosines: torch.Tensor, logit_scale: float) -> Scores:
+    """Probabilities and best cosines as a device gives them.
+
+    Args:
+        cosines: Of each query to each prototype, (Q, N).
+        logit_scale: Factor from cosine to logit.
+    """
+    return Scores((logit_scale * cosines).softmax(dim=1).numpy(), cosines.max(dim=1).values.numpy())
 
 
 @dataclass(frozen=True)
@@ -122,23 +133,46 @@ class DriftArms:
         """Class prototypes, (N, D)."""
         return prototypes_of(seen.features, self._onehot)
 
+    def cosines_under(self, seen: SupportUnder, queries: ImageBatches) -> torch.Tensor:
+        """Cosines of queries to the prototypes, both under the theta of `seen`; (Q, N)."""
+        return cosine_scores(queries.encoded(self._model, seen.theta), self.prototypes(seen))
+
     def labels_under(self, seen: SupportUnder, queries: ImageBatches) -> Labels:
         """Answer queries under the theta of `seen`."""
-        prototypes = self.prototypes(seen)
-        scores = [cosine_scores(self._model.encode(batch, seen.theta), prototypes) for batch in queries]
-        return labels_of(torch.cat(scores))
+        return labels_of(self.cosines_under(seen, queries))
 
-    def answers(self, methods: tuple[str, ...], queries: ImageBatches) -> dict[str, Answer]:
+    def _answer_under(self, seen: SupportUnder, queries: ImageBatches, unknown: ImageBatches | None) -> Answer:
+        """Answer queries under the theta of `seen`, in no time."""
+        device, cosines = self._model.config.device, self.cosines_under(seen, queries)
+        return Answer(
+            labels_of(cosines),
+            seconds=0.0,
+            scores=scores_of(cosines, device.logit_scale),
+            unknown=None if unknown is None else scores_of(self.cosines_under(seen, unknown), device.logit_scale),
+            unknown_threshold=unknown_threshold(
+                seen.features, self._onehot, margin=device.unknown_margin, floor=device.unknown_floor
+            ),
+        )
+
+    def answers(
+        self, methods: tuple[str, ...], queries: ImageBatches, unknown: ImageBatches | None = None
+    ) -> dict[str, Answer]:
         """Answer queries by some of `METHODS`; queries go once through the backbone for each theta.
+
+        Args:
+            methods: Which.
+            queries: Of the task's classes.
+            unknown: Of other classes; they are scored alike.
 
         Raises:
             DataError: Something is not finite.
         """
         chosen = {method: self.step_size_of(method) for method in methods}
-        labels = {
-            step_size: self.labels_under(self.finite_at(step_size), queries)
+        under = {
+            step_size: self._answer_under(self.finite_at(step_size), queries, unknown)
             for step_size in {step_size for step_size, _ in chosen.values()}
         }
         return {
-            method: Answer(labels[step_size], seconds, step_size) for method, (step_size, seconds) in chosen.items()
+            method: under[step_size]._replace(seconds=seconds, step_size=step_size)
+            for method, (step_size, seconds) in chosen.items()
         }

@@ -4,40 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from hyperflow.episodes.protocol import EpisodeProtocol
-from hyperflow.episodes.sampling import Episode, episode_rng
+from hyperflow.episodes.sampling import Episode
 from hyperflow.errors import ConfigError, DataError
 from hyperflow.evaluation.checkpoint_subject import CheckpointSubject
-from hyperflow.evaluation.config import EvaluationConfig, episode_protocol
+from hyperflow.evaluation.config import EvaluationConfig
 from hyperflow.evaluation.costs import measure_costs
-from hyperflow.evaluation.frame_cache import FrameCache
 from hyperflow.evaluation.journal import Journal
 from hyperflow.evaluation.methods import Task
 from hyperflow.evaluation.records import CostRecord, CurveRecord, EpisodeRecord, record_of, right_share
 from hyperflow.evaluation.results import Evaluation, sum_up
 from hyperflow.evaluation.subjects import Subject
+from hyperflow.evaluation.task_drawing import TaskDrawer
 from hyperflow.images.image_set import ImageSet
 
 __all__ = ["Records", "answer_episodes", "evaluate"]
 
 Records = dict[str, list[EpisodeRecord]]
-
-
-class _Drawer:
-    """Draws episodes and loads their images."""
-
-    def __init__(self, protocol: EpisodeProtocol, cache: FrameCache, seed: int) -> None:
-        self._protocol, self._cache, self._seed = protocol, cache, seed
-
-    def draw(self, image_set: ImageSet, index: int) -> tuple[Episode, Task]:
-        """Draw one episode and decode what the cache does not hold."""
-        episode = self._protocol.draw(image_set, index)
-        support, queries = (
-            tuple(self._cache.frame_of(image_set, image_set.member(int(row))) for row in rows)
-            for rows in (episode.support_rows, episode.query_rows)
-        )
-        seed = int(episode_rng(self._seed, f"{image_set.name} methods", index).integers(2**31))
-        return episode, Task(support, episode.support_labels, queries, len(episode.classes), seed)
 
 
 def _curves(subject: CheckpointSubject, task: Task, episode: Episode) -> CurveRecord:
@@ -50,7 +32,7 @@ def _curves(subject: CheckpointSubject, task: Task, episode: Episode) -> CurveRe
 
 
 def _answered(
-    subject: Subject, config: EvaluationConfig, drawer: _Drawer, image_set: ImageSet, index: int
+    subject: Subject, config: EvaluationConfig, drawer: TaskDrawer, image_set: ImageSet, index: int
 ) -> EpisodeRecord:
     episode, task = drawer.draw(image_set, index)
     try:
@@ -72,7 +54,7 @@ def _check(subject: Subject, config: EvaluationConfig) -> None:
         raise ConfigError("curves need a checkpoint: a bundle gives no theta between two Euler steps")
 
 
-def _costs(subject: Subject, config: EvaluationConfig, drawer: _Drawer, image_set: ImageSet) -> CostRecord:
+def _costs(subject: Subject, config: EvaluationConfig, drawer: TaskDrawer, image_set: ImageSet) -> CostRecord:
     _, task = drawer.draw(image_set, 0)
     return CostRecord(image_set.name, task.n_way, len(task.support), measure_costs(subject, task, config.methods_at(0)))
 
@@ -80,7 +62,7 @@ def _costs(subject: Subject, config: EvaluationConfig, drawer: _Drawer, image_se
 def answer_episodes(
     subject: Subject, sets: Sequence[ImageSet], config: EvaluationConfig, journal: Journal | None = None
 ) -> Iterator[EpisodeRecord | CostRecord]:
-    """Measure costs once, if asked to, then answer every episode; what the journal holds is not done again.
+    """Measure costs once, if asked to, then answer every episode; what the journal holds is not answered again.
 
     Args:
         subject: Checkpoint or bundle.
@@ -93,7 +75,9 @@ def answer_episodes(
         DataError: A set has too few classes or images, an image cannot be decoded, or a result is not finite.
     """
     _check(subject, config)
-    drawer = _Drawer(episode_protocol(config), FrameCache(subject.frame), config.seed)
+    drawer = TaskDrawer(subject, config)
+    for image_set in sets:
+        drawer.check(image_set)
 
     def kept(record: EpisodeRecord | CostRecord) -> EpisodeRecord | CostRecord:
         if journal is not None:
@@ -105,6 +89,8 @@ def answer_episodes(
     if config.costs:
         yield costs or kept(_costs(subject, config, drawer, sets[0]))
     for image_set in sets:
+        if any((image_set.name, index) not in known for index in range(config.episodes)):
+            drawer.encode_queries(image_set)
         for index in range(config.episodes):
             done = known.get((image_set.name, index))
             yield done or kept(_answered(subject, config, drawer, image_set, index))

@@ -15,6 +15,7 @@ from hyperflow.evaluation.csv_file import csv_of
 from hyperflow.evaluation.evaluating import Records
 from hyperflow.evaluation.journal import Journal, run_digest
 from hyperflow.evaluation.results import Evaluation
+from hyperflow.evaluation.shapes import ShapesOverview
 from hyperflow.images.image_set import ImageSet
 
 __all__ = ["EvaluationFiles", "write_whole"]
@@ -54,6 +55,16 @@ class EvaluationFiles:
             _require_matplotlib()
         self._json, self._csv, self._plots, self._resume = json, csv, plots, resume
 
+    def of_shape(self, shape: str) -> EvaluationFiles:
+        """Files of one shape, beside these: `results-5x1.json` for `results.json`, `plots/5x1` for `plots`."""
+        json, csv = (path and path.with_name(f"{path.stem}-{shape}{path.suffix}") for path in (self._json, self._csv))
+        return EvaluationFiles(json, csv, self._plots and self._plots / shape, resume=self._resume)
+
+    @property
+    def json_name(self) -> str:
+        """Name of the JSON file in its folder; empty without one."""
+        return self._json.name if self._json is not None else ""
+
     @property
     def journal_path(self) -> Path | None:
         """The journal, beside the JSON file: `results.journal.jsonl` for `results.json`."""
@@ -74,6 +85,11 @@ class EvaluationFiles:
             return None
         self.journal_path.parent.mkdir(parents=True, exist_ok=True)
         return Journal(self.journal_path, run_digest(subject, config, sets), resume=self._resume)
+
+    def write_overview(self, overview: ShapesOverview) -> None:
+        """Write the means of all shapes, if a JSON file was asked for."""
+        if self._json is not None:
+            write_whole(self._json, msgspec.json.format(msgspec.json.encode(overview), indent=2) + b"\n")
 
     def write(self, evaluation: Evaluation, records: Records) -> None:
         """Write everything that was asked for, each file whole."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from hyperflow.evaluation.methods import Frame
+from hyperflow.evaluation.methods import Features, Frame
 from hyperflow.images.preprocessing import Preprocessing, normalise
 from hyperflow.model import HyperFlow
 
@@ -19,9 +19,15 @@ _BATCH = 128  # images whose activations are held at once
 class ImageBatches:
     """Preprocessed batches of frames, made anew each time they are iterated over."""
 
-    def __init__(self, frames: Sequence[Frame], rule: Preprocessing) -> None:
-        """Take frames that are cropped and resized already."""
-        self._frames, self._rule = frames, rule
+    def __init__(self, frames: Sequence[Frame], rule: Preprocessing, base: Features | None = None) -> None:
+        """Take frames that are cropped and resized already, and their features at theta_0, (B, D), where known."""
+        self._frames, self._rule, self._base = frames, rule, base
+
+    def encoded(self, model: HyperFlow, theta: torch.Tensor | None = None) -> torch.Tensor:
+        """Features under theta (P,), by default theta_0; (B, D)."""
+        if self._base is not None and (theta is None or theta is model.backbone.theta_0):
+            return torch.from_numpy(self._base)
+        return torch.cat([model.encode(batch, theta) for batch in self])
 
     def __iter__(self) -> Iterator[torch.Tensor]:
         for first in range(0, len(self._frames), _BATCH):

@@ -22,9 +22,12 @@ from hyperflow.images.image_set import ImageSet
 __all__ = ["Journal", "run_digest"]
 
 
+_FORMAT = 2  # 1 had no figures of calibration
+
+
 class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="evaluation"):
     run: str
-    format: int = 1
+    format: int = _FORMAT
 
 
 _Line = _Header | CostRecord | EpisodeRecord
@@ -88,6 +91,11 @@ class Journal:
 
     def _take(self, line: _Line, number: int) -> None:
         is_header = isinstance(line, _Header)
+        if isinstance(line, _Header) and line.format != _FORMAT:
+            raise DataError(
+                f"{self.path} is of another version of this program (format {line.format}, this one writes {_FORMAT}), "
+                "so some figures would be missing; delete the file and start again"
+            )
         if is_header != (number == 1) or (isinstance(line, _Header) and line.run != self._run):
             raise DataError(
                 f"{self.path} is of another evaluation; resume with the subject, options and data that it began with, "

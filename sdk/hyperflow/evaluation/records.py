@@ -6,6 +6,8 @@ import msgspec
 import numpy as np
 
 from hyperflow.episodes.sampling import Episode
+from hyperflow.evaluation.calibration import CalibrationRecord, calibration_record
+from hyperflow.evaluation.detection import DetectionRecord, detection_record
 from hyperflow.evaluation.methods import Answer, Labels
 
 __all__ = ["AnswerRecord", "CostRecord", "CurveRecord", "EpisodeRecord", "MeasuredCost", "record_of", "right_share"]
@@ -20,6 +22,8 @@ class AnswerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         step_size: Euler step size h that was in force; None for a method without one.
         failed: The method diverged and `direct` answered.
         groups: Accuracy in each group of queries, in ascending order of the groups; empty without groups.
+        calibration: Of the probabilities; None where the subject gives none.
+        detection: Of unknown queries; None where there are none, or for a method with gradients.
     """
 
     accuracy: float
@@ -27,6 +31,8 @@ class AnswerRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     step_size: float | None = None
     failed: bool = False
     groups: tuple[float, ...] = ()
+    calibration: CalibrationRecord | None = None
+    detection: DetectionRecord | None = None
 
 
 class CurveRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,4 +112,7 @@ def group_shares(labels: Labels, episode: Episode) -> tuple[float, ...]:
 def record_of(answer: Answer, episode: Episode) -> AnswerRecord:
     """Compare an answer with the truth."""
     accuracy, groups = right_share(answer.labels, episode), group_shares(answer.labels, episode)
-    return AnswerRecord(accuracy, answer.seconds, answer.step_size, answer.failed, groups)
+    scores = answer.scores
+    calibration = None if scores is None else calibration_record(scores.probabilities, episode.query_labels)
+    detection = detection_record(answer)
+    return AnswerRecord(accuracy, answer.seconds, answer.step_size, answer.failed, groups, calibration, detection)

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from hyperflow.evaluation.results import REFERENCE, Evaluation, SetResult
 from hyperflow.evaluation.statistics import Estimate
+from hyperflow.evaluation.trust_report import calibration_table_of, detection_table_of
 
 __all__ = ["cost_table_of", "group_table_of", "table_of", "tables_of"]
 
@@ -112,6 +113,9 @@ def cost_table_of(evaluation: Evaluation) -> Table:
 
 
 def tables_of(evaluation: Evaluation) -> list[Table]:
-    """Everything: accuracies and gains, the mean over videos where there is one, and costs."""
+    """Everything: accuracies and gains, the mean over videos where there is one, calibration, detection, and costs."""
+    trust = evaluation.trust
     groups = [group_table_of(evaluation)] if evaluation.over_groups else []
-    return [table_of(evaluation), *groups, cost_table_of(evaluation)]
+    calibration = [calibration_table_of(evaluation)] if trust.calibration else []
+    detection = [detection_table_of(evaluation)] if trust.detection or trust.no_spare_classes else []
+    return [table_of(evaluation), *groups, *calibration, *detection, cost_table_of(evaluation)]

@@ -12,6 +12,7 @@ from hyperflow.evaluation.curves import Curve, curves_of
 from hyperflow.evaluation.methods import ALL_METHODS
 from hyperflow.evaluation.records import CostRecord, EpisodeRecord
 from hyperflow.evaluation.statistics import Estimate, fraction_recovered, mean_of, paired_difference, summarise
+from hyperflow.evaluation.trust_results import Trust, trust_of
 
 __all__ = ["Evaluation", "MethodCost", "SetResult", "sum_up"]
 
@@ -72,6 +73,8 @@ class Evaluation(msgspec.Struct, frozen=True):
             mean over videos. Empty where a protocol has no groups.
         curves: Over Euler steps and step sizes, when they were asked for.
         cost: Of each method; measured, so never twice the same.
+        trust: Calibration, and the detection of unknown classes when it was asked for.
+        skipped: Sets that were left out because they are too small, and why.
     """
 
     subject: str
@@ -81,6 +84,8 @@ class Evaluation(msgspec.Struct, frozen=True):
     over_groups: dict[str, Estimate]
     curves: dict[str, Curve]
     cost: dict[str, MethodCost]
+    trust: Trust = Trust()
+    skipped: dict[str, str] = {}
 
 
 def _values(records: Sequence[EpisodeRecord], method: str, *, by: str) -> list[float]:
@@ -170,4 +175,6 @@ def sum_up(
     every = [record for of_set in records.values() for record in of_set]
     has_groups = any(answer.groups for record in every for answer in record.answers.values())
     over_groups = {m: summarise(_values(every, m, by=m)) for m in methods} if has_groups else {}
-    return Evaluation(subject, config, sets, mean, over_groups, curves_of(records), _costs(every, costs, methods))
+    trust = trust_of(records, methods, with_unknown=config.unknown)
+    curves, cost = curves_of(records), _costs(every, costs, methods)
+    return Evaluation(subject, config, sets, mean, over_groups, curves, cost, trust)

@@ -12,9 +12,9 @@ __all__ = ["Estimate", "fraction_recovered", "mean_of", "paired_difference", "su
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """A mean over episodes, in points (0..100), with the half width of its 95% interval.
+    """A mean over episodes, in points (0..100) unless said otherwise, with the half width of its 95% interval.
 
-    The half width is 1.96 s / sqrt(n) with ddof = 1.
+    The half width is 1.96 s / sqrt(n) with ddof = 1, unless said otherwise.
     """
 
     mean: float
@@ -24,16 +24,17 @@ class Estimate(msgspec.Struct, frozen=True):
         return f"{self.mean:.1f} ± {self.ci95:.1f}"
 
 
-def summarise(values: ArrayLike) -> Estimate:
+def summarise(values: ArrayLike, *, scale: float = 100.0) -> Estimate:
     """Mean and interval of per-episode values in 0..1 (or their differences), as points.
 
     Args:
         values: One number an episode, (n,), n at least 1; with one episode the interval is infinite.
+        scale: Factor on everything; 1 leaves a value in its own unit.
 
     Raises:
         ValueError: No value, or one that is not finite.
     """
-    points = 100 * np.asarray(values, dtype=np.float64)
+    points = scale * np.asarray(values, dtype=np.float64)
     if not len(points) or not np.isfinite(points).all():
         raise ValueError(f"a mean needs finite values, got {len(points)} of which not all are finite")
     spread = points.std(ddof=1) / np.sqrt(len(points)) if len(points) > 1 else np.inf

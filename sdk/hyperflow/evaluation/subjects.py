@@ -17,7 +17,7 @@ from PIL import Image
 from hyperflow.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_checkpoint
 from hyperflow.errors import CheckpointError
 from hyperflow.evaluation.checkpoint_subject import CheckpointSubject
-from hyperflow.evaluation.methods import Answer, Frame, Task
+from hyperflow.evaluation.methods import Answer, Features, Frame, Task
 from hyperflow.evaluation.recipes import Recipes
 
 __all__ = ["CheckpointSubject", "Subject", "open_subject", "subject_digest"]
@@ -35,6 +35,10 @@ class Subject(Protocol):
 
     def frame(self, image: Image.Image) -> Frame:
         """Pixels of an RGB image as a task holds them, so that they are made once and kept."""
+        ...
+
+    def encode(self, frames: Sequence[Frame]) -> Features:
+        """Features of frames at theta_0, (B, D), so that those of an image in many tasks are made once."""
         ...
 
     def answer(self, task: Task, methods: Sequence[str] = ...) -> Mapping[str, Answer]:
@@ -58,19 +62,22 @@ class Subject(Protocol):
         ...
 
 
-def open_subject(path: Path, recipes: Recipes | None = None) -> Subject:
+def open_subject(path: Path, recipes: Recipes | None = None, *, backbone: Path | None = None) -> Subject:
     """Open a checkpoint or a bundle for evaluation.
 
     Args:
         path: Folder of either.
         recipes: Of the methods with gradients; a bundle has none of these.
+        backbone: File with the backbone's weights, for a checkpoint that lacks them.
 
     Raises:
-        CheckpointError: Neither, or a bundle where `hyperflow_export` is not installed.
+        CheckpointError: Neither, a bundle where `hyperflow_export` is not installed, or a backbone that does not fit.
     """
     if (path / CONFIG_NAME).exists():
-        return CheckpointSubject(load_checkpoint(path), recipes)
+        return CheckpointSubject(load_checkpoint(path, backbone=backbone), recipes)
     if (path / MANIFEST_NAME).exists():
+        if backbone is not None:
+            raise CheckpointError(f"{path} is a bundle, which holds its backbone; leave out --backbone")
         for entry_point in entry_points(group="hyperflow.evaluation", name="bundle"):
             subject: Subject = entry_point.load()(path)
             return subject

@@ -5,17 +5,18 @@ from __future__ import annotations
 from time import perf_counter
 
 import msgspec
+import numpy as np
 import torch
 
 from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
 from hyperflow.errors import TrainingError
-from hyperflow.evaluation.drift_arms import labels_of
+from hyperflow.evaluation.drift_arms import labels_of, scores_of
 from hyperflow.evaluation.image_batches import ImageBatches, encode_in_batches
 from hyperflow.evaluation.linear_probe import LinearHead, fit_linear_head
-from hyperflow.evaluation.methods import Answer, Labels
+from hyperflow.evaluation.methods import Answer, Scores
 from hyperflow.evaluation.recipes import Recipes
 from hyperflow.model import HyperFlow
-from hyperflow.teacher.fine_tuning import FineTuned, fine_tune
+from hyperflow.teacher.fine_tuning import FineTuned, FineTuning, fine_tune
 
 __all__ = ["TuningArms"]
 
@@ -32,6 +33,9 @@ class TuningArms:
         self._model, self._recipes = model, recipes
         self._support, self._onehot, self._seed = support, labels_onehot, seed
 
+    def _recipe(self, method: str) -> FineTuning:
+        return self._recipes.subset_tuning if method == "subset_tuning" else self._recipes.full_tuning
+
     def tune(self, method: str, *, n_steps: int | None = None) -> tuple[FineTuned, torch.Tensor]:
         """Fine-tune by one of the two recipes.
 
@@ -45,7 +49,7 @@ class TuningArms:
         Raises:
             TrainingError: It diverged.
         """
-        recipe = self._recipes.subset_tuning if method == "subset_tuning" else self._recipes.full_tuning
+        recipe = self._recipe(method)
         if n_steps is not None:
             recipe = msgspec.structs.replace(recipe, n_steps=n_steps)
         generator = torch.Generator().manual_seed(self._seed)
@@ -59,18 +63,23 @@ class TuningArms:
         return fit_linear_head(features, self._onehot, self._recipes.linear_probe)
 
     @torch.no_grad()
-    def _scores(self, method: str, queries: ImageBatches) -> tuple[torch.Tensor, float]:
-        """Scores of the queries, (Q, N), and the seconds of adapting."""
+    def _answer(self, method: str, queries: ImageBatches, direct: Answer) -> Answer:
         start = perf_counter()
         if method == "linear_probe":
             head = self._head()
             seconds = perf_counter() - start
-            return torch.cat([head.scores(self._model.encode(batch)) for batch in queries]), seconds
-        tuned, prototypes = self.tune(method)
-        seconds = perf_counter() - start
-        return torch.cat([cosine_scores(tuned.encode(batch), prototypes) for batch in queries]), seconds
+            logits = head.scores(queries.encoded(self._model))
+            scores = Scores(logits.softmax(dim=1).numpy(), np.empty(0, np.float32))
+        else:
+            tuned, prototypes = self.tune(method)
+            seconds = perf_counter() - start
+            logits = torch.cat([cosine_scores(tuned.encode(batch), prototypes) for batch in queries])
+            scores = scores_of(logits, self._recipe(method).logit_scale or self._model.config.device.logit_scale)
+        if not torch.isfinite(logits).all():
+            return Answer(direct.labels, seconds, failed=True, scores=direct.scores)
+        return Answer(labels_of(logits), seconds, scores=scores)
 
-    def answer(self, method: str, queries: ImageBatches, direct: Labels) -> Answer:
+    def answer(self, method: str, queries: ImageBatches, direct: Answer) -> Answer:
         """Answer queries by one of `TUNING_METHODS`.
 
         Args:
@@ -80,12 +89,9 @@ class TuningArms:
         """
         start = perf_counter()
         try:
-            scores, seconds = self._scores(method, queries)
+            return self._answer(method, queries, direct)
         except TrainingError:
-            return Answer(direct, perf_counter() - start, failed=True)
-        if not torch.isfinite(scores).all():
-            return Answer(direct, seconds, failed=True)
-        return Answer(labels_of(scores), seconds)
+            return Answer(direct.labels, perf_counter() - start, failed=True, scores=direct.scores)
 
     def fit(self, method: str, *, n_steps: int | None = None) -> None:
         """Only adapt, as far as `n_steps` goes, to measure what it costs."""

@@ -16,7 +16,7 @@ from hyperflow.errors import ConfigError, DataError
 from hyperflow.evaluation.config import EvaluationConfig
 from hyperflow.evaluation.evaluating import evaluate
 from hyperflow.evaluation.journal import Journal
-from hyperflow.evaluation.methods import ALL_METHODS, METHODS, Answer, Frame, Task
+from hyperflow.evaluation.methods import ALL_METHODS, METHODS, Answer, Features, Frame, Task
 from hyperflow.evaluation.records import AnswerRecord, EpisodeRecord
 from hyperflow.evaluation.results import SetResult, sum_up
 from hyperflow.evaluation.statistics import paired_difference, summarise
@@ -36,6 +36,9 @@ class Scripted:
 
     def frame(self, image: Image.Image) -> Frame:
         return np.asarray(image)
+
+    def encode(self, frames: Sequence[Frame]) -> Features:
+        return np.zeros((len(frames), 1), np.float32)
 
     def answer(self, task: Task, methods: Sequence[str] = METHODS) -> Mapping[str, Answer]:
         pixels = b"".join(frame.tobytes() for frame in (*task.support, *task.queries))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hyperflow.errors import DataError
+from hyperflow.evaluation.calibration import calibration_record
 from hyperflow.evaluation.config import EvaluationConfig
+from hyperflow.evaluation.detection import DetectionRecord
 from hyperflow.evaluation.journal import Journal, run_digest
 from hyperflow.evaluation.records import AnswerRecord, CostRecord, CurveRecord, EpisodeRecord, MeasuredCost
 from hyperflow.images.image_set import ImageSet
@@ -22,7 +25,15 @@ EPISODES = [
         index,
         5,
         25,
-        {"direct": AnswerRecord(index / 3, 0.1), "guarded": AnswerRecord(0.2, 0.3, 0.5, groups=(0.1, 0.3))},
+        {
+            "direct": AnswerRecord(index / 3, 0.1),
+            "guarded": AnswerRecord(
+                *(0.2, 0.3, 0.5),
+                groups=(0.1, 0.3),
+                calibration=calibration_record(np.array([[0.7, 0.3], [0.1, 0.9]], np.float32), np.array([0, 0])),
+                detection=DetectionRecord(7, 0.75, 0.5, 0.9, 0.4),
+            ),
+        },
         CurveRecord(((0, 0.1), (1, None)), ((0.0, 0.1),)),
     )
     for index in range(4)
@@ -83,13 +94,21 @@ def test_the_journal_of_another_run_is_refused(tmp_path: Path) -> None:
     assert path.read_bytes() == whole
 
 
+def test_a_journal_without_figures_of_calibration_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(_written(path).replace(b'"format":2', b'"format":1'))
+
+    with pytest.raises(DataError, match=r"another version of this program.*delete the file and start again"):
+        Journal(path, "run", resume=True)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
         (b"\x00\xff\n", "line 2, cannot be read"),
         (b'{"kind":"episode","set":"disc"}\n', "line 2, cannot be read"),
         (b'{"kind":"episode","set":"disc","index":0,"n_way":2,"n_support":2,"answers":{},"curves":NaN}\n', "line 2"),
-        (b'{"kind":"evaluation","run":"run","format":1}\n', "is of another evaluation"),
+        (b'{"kind":"evaluation","run":"run","format":2}\n', "is of another evaluation"),
     ],
 )
 def test_a_line_that_is_none_of_a_journal_is_refused(line: bytes, message: str, tmp_path: Path) -> None:
