@@ -46,13 +46,14 @@ def main() -> None:
     \b
     Example:
       hyperflow datasets check data/train
-      hyperflow pretrain --data data/train --config configs/default-pretrain.json --out runs/pretrain
+      hyperflow pretrain --data data/train --config configs/small-pretrain-64px.json --out runs/pretrain
       hyperflow start --backbone mobilenet_v2:mobilenetv2.npz --size-px 96 --out runs/start
       hyperflow simulate runs/start --data data/train --out runs/trajectories
       hyperflow train runs/start --data data/train --trajectories runs/trajectories --objective cubic+refine \\
         --out runs/drift
       hyperflow evaluate runs/drift/checkpoint --data data/eval --json results.json
-      hyperflow strip runs/drift/checkpoint --backbone mobilenetv2.npz --half --out runs/mobilenetv2-drift
+      hyperflow compress runs/drift/checkpoint --rank 32 --out runs/compressed
+      hyperflow strip runs/compressed --backbone mobilenetv2.npz --half --out runs/mobilenetv2-drift
 
     A backbone is pretrained from scratch, or taken from elsewhere with start. What was interrupted goes on with
     --resume.

@@ -52,7 +52,8 @@ def _output_matrix(field: DriftField) -> torch.Tensor:
 @torch.no_grad()
 def output_strengths(field: DriftField) -> torch.Tensor:
     """Squared singular values of what maps hidden units to the velocity, falling."""
-    return torch.linalg.svdvals(_output_matrix(field)).square()
+    strengths: torch.Tensor = torch.linalg.svdvals(_output_matrix(field)).square()
+    return strengths
 
 
 @torch.no_grad()

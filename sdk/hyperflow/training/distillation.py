@@ -138,7 +138,8 @@ class DistillationLoss(nn.Module):
         teacher = self._teacher[0].to(images.device)
         with torch.inference_mode(), torch.autocast(images.device.type, torch.bfloat16, enabled=self._bf16):
             features = teacher(images.contiguous(memory_format=torch.channels_last))
-        return features.float().clone()
+        targets: torch.Tensor = features.float().clone()  # usable outside of inference mode
+        return targets
 
     def forward(self, features: torch.Tensor, views: torch.Tensor) -> torch.Tensor:
         """Compute the loss, a scalar in 0..2.
