@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # For a CPU-only torch of a few hundred MB: make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_ARGS ?=
 IMAGES ?=
-BUNDLE := build/default.hyperflow
+BUNDLE := build/small.hyperflow
 RENDERED := build/demo-images
 CLASSIFY := $(BIN)/python samples/folder_classifier/classify.py --bundle $(BUNDLE) --picture build/demo.png --save build/demo.adaptation
 
@@ -18,10 +18,10 @@ CLASSIFY := $(BIN)/python samples/folder_classifier/classify.py --bundle $(BUNDL
 demo: $(VENV)/.demo
 ifeq ($(strip $(IMAGES)),)
 	$(BIN)/python samples/rendered_objects/render.py $(RENDERED)
-	$(BIN)/hyperflow-export bundle models/default -o $(BUNDLE) --images $(RENDERED)/support --force
+	$(BIN)/hyperflow-export bundle models/small -o $(BUNDLE) --images $(RENDERED)/support --force
 	$(CLASSIFY) $(RENDERED)/support $(RENDERED)/query
 else
-	$(BIN)/hyperflow-export bundle models/default -o $(BUNDLE) --images "$(IMAGES)" --force
+	$(BIN)/hyperflow-export bundle models/small -o $(BUNDLE) --images "$(IMAGES)" --force
 	$(CLASSIFY) "$(IMAGES)"
 endif
 

@@ -113,10 +113,10 @@ def _table(costs: dict[str, Cost], task: Task) -> Table:
 
 
 @click.command()
-@click.option("--checkpoint", type=click.Path(exists=True, file_okay=False, path_type=Path), default="models/default",
+@click.option("--checkpoint", type=click.Path(exists=True, file_okay=False, path_type=Path), default="models/small",
               show_default=True, help="Checkpoint that fine-tuning starts from.")  # fmt: skip
 @click.option("--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              default="build/default.hyperflow", show_default=True, help="Bundle of the same checkpoint.")  # fmt: skip
+              default="build/small.hyperflow", show_default=True, help="Bundle of the same checkpoint.")  # fmt: skip
 @click.option("--n-way", type=click.IntRange(min=2), default=5, show_default=True, help="Classes.")
 @click.option("--n-shot", type=click.IntRange(min=1), default=5, show_default=True, help="Shots a class.")
 @click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True, help="Adam steps of fine-tuning.")

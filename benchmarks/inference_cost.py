@@ -78,7 +78,7 @@ def _headline(predictions: list[PredictionCost], variants: list[VariantCost], ba
 
 @click.command()
 @click.option("--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              default="build/default.hyperflow", show_default=True, help="What to measure.")  # fmt: skip
+              default="build/small.hyperflow", show_default=True, help="What to measure.")  # fmt: skip
 @click.option("--batch", "batches", type=click.IntRange(min=1), multiple=True, default=(1, 8, 25), show_default=True,
               help="Images a run of the graph variants; may be given several times.")  # fmt: skip
 @click.option("--repetitions", type=click.IntRange(min=1), default=200, show_default=True, help="Rounds that count.")

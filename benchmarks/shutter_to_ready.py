@@ -4,7 +4,7 @@ All shots but the last are encoded and the session predicts; then the last pictu
 Two readings of "ready within one frame of 1/30 s": the last shot has still to be preprocessed and encoded, or all shots
 are encoded already and only adapting is left. Every number of threads has a process with as many cores. Example:
 
-    python benchmarks/shutter_to_ready.py --bundle build/default.hyperflow --json shutter.json
+    python benchmarks/shutter_to_ready.py --bundle build/small.hyperflow --json shutter.json
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _thread_counts(ctx: click.Context, parameter: click.Parameter, value: tuple[
 
 @click.command()
 @click.option("--bundle", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              default="build/default.hyperflow", show_default=True, help="What to measure.")  # fmt: skip
+              default="build/small.hyperflow", show_default=True, help="What to measure.")  # fmt: skip
 @click.option("--n-way", type=click.IntRange(min=2), default=5, show_default=True, help="Classes.")
 @click.option("--n-shot", type=click.IntRange(min=2), default=5, show_default=True, help="Shots a class.")
 @click.option("--frame", "size_px", default="640x480", show_default=True, callback=_frame_size,

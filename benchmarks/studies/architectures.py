@@ -158,7 +158,7 @@ def main(
 
     \b
     Example:
-      python benchmarks/studies/architectures.py --pretrain-config configs/default-pretrain.json --data data/train \\
+      python benchmarks/studies/architectures.py --pretrain-config configs/small-pretrain.json --data data/train \\
         --n-steps 500 --out runs/architectures --json architectures.json --picture architectures.png
     """
     from architecture_costs import measure_backbones

@@ -80,7 +80,7 @@ def main(
 
     \b
     Example:
-      python benchmarks/studies/euler_steps.py models/default --data data/eval --json euler.json --picture euler.png
+      python benchmarks/studies/euler_steps.py models/small --data data/eval --json euler.json --picture euler.png
     """
     from euler_paths import EulerPaths
     from study_episodes import batch_of, draw_tasks, evaluated_sets

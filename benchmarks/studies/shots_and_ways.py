@@ -151,7 +151,7 @@ def main(checkpoint: Path, shots: tuple[int, ...], ways: tuple[int, ...], **opti
 
     \b
     Example:
-      python benchmarks/studies/shots_and_ways.py models/default --data data/eval --json sizes.json --picture sizes.png
+      python benchmarks/studies/shots_and_ways.py models/small --data data/eval --json sizes.json --picture sizes.png
     """
     from hyperflow.checkpoint import load_checkpoint
     from hyperflow.datasets.opening import open_datasets

@@ -70,7 +70,7 @@ def main(
 
     \b
     Example:
-      python benchmarks/studies/subsets.py models/default --data data/eval --choose-on data/train \\
+      python benchmarks/studies/subsets.py models/small --data data/eval --choose-on data/train \\
         --choose-sets food10,sign_digits --json subsets.json --picture subsets.png
     """
     from study_episodes import evaluated_sets

@@ -2,7 +2,7 @@
 
 Example:
     >>> from hyperflow_runtime import open_bundle
-    >>> with open_bundle("build/default.hyperflow") as model:  # doctest: +SKIP
+    >>> with open_bundle("build/small.hyperflow") as model:  # doctest: +SKIP
     ...     session = model.session()
     ...     session.add("mug", mug_frames)
     ...     session.add("pen", pen_frames)

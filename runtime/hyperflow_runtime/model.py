@@ -83,7 +83,7 @@ def open_bundle(path: str | Path, backend: BackendName = "auto", *, n_threads: i
         BackendError: The backend is unknown, absent, or refuses a graph.
 
     Example:
-        >>> with open_bundle("build/default.hyperflow") as model:  # doctest: +SKIP
+        >>> with open_bundle("build/small.hyperflow") as model:  # doctest: +SKIP
         ...     print(model.manifest.name, model.backend)
     """
     if backend not in ("auto", "onnxruntime"):

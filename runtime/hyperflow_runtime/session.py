@@ -35,7 +35,7 @@ class Session:
     predictions wait for nothing and use the last adaptation.
 
     Example:
-        >>> with open_bundle("build/default.hyperflow") as model:  # doctest: +SKIP
+        >>> with open_bundle("build/small.hyperflow") as model:  # doctest: +SKIP
         ...     session = model.session()
         ...     session.add("mug", mug_frames)
         ...     session.add("pen", pen_frames)

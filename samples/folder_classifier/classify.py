@@ -24,7 +24,7 @@ MOST_ROWS_SHOWN = 30
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("support", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("query", type=EXISTING, required=False)
-@click.option("--bundle", type=EXISTING, default="build/default.hyperflow", show_default=True, help="Exported model.")
+@click.option("--bundle", type=EXISTING, default="build/small.hyperflow", show_default=True, help="Exported model.")
 @click.option(
     "--n-shot", type=click.IntRange(min=1), default=5, show_default=True, help="Shots a class, without QUERY."
 )

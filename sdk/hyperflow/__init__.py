@@ -6,7 +6,7 @@ On a device use `hyperflow_runtime`, which needs no torch. Importing a module of
 Example:
     >>> from pathlib import Path
     >>> from hyperflow.checkpoint import load_checkpoint
-    >>> model = load_checkpoint(Path("models/default"))  # doctest: +SKIP
+    >>> model = load_checkpoint(Path("models/small"))  # doctest: +SKIP
 """
 
 from __future__ import annotations

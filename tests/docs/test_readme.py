@@ -32,7 +32,7 @@ def command_lines() -> list[str]:
 
 
 def test_the_device_code_runs_as_printed(tmp_path: Path, tiny_bundle: Path) -> None:
-    shutil.copytree(tiny_bundle, tmp_path / "build/default.hyperflow")
+    shutil.copytree(tiny_bundle, tmp_path / "build/small.hyperflow")
     rng = np.random.default_rng(0)
     for path in (
         "support/mug/a.jpg",

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hyperflow.evaluation.statistics import paired_difference
+
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "benchmarks/reference/epyc-2-cores"
 PAGE = (ROOT / "docs/studies.md").read_text()
@@ -56,3 +58,23 @@ def test_the_table_of_objectives_is_the_stored_study() -> None:
     for run in _stored("objectives-mobilenetv2-64px")["runs"].values():
         assert _points(run["gain"]["adapted"]["mean"], signed=True) in PAGE
         assert f"{run['offline']['total_cpu_hours']:.2f} CPU-hours" in PAGE
+
+
+def test_the_best_recipe_for_small_is_the_best_of_its_grid() -> None:
+    accuracy = _stored("recipes-small")["subset"]["accuracy"]
+
+    assert f"{max(accuracy.values()) - accuracy['rate 0, 0 steps']:+.1f} points (8" in PAGE
+    assert len(accuracy) == 7
+
+
+def test_what_compressing_changed_is_the_paired_difference_of_the_stored_evaluations() -> None:
+    small, whole = _stored("evaluation-mobilenetv2-rank32")["sets"], _stored("evaluation-mobilenetv2")["sets"]
+    for method in ("adapted", "guarded"):
+        pairs = [
+            (one, other)
+            for name in small
+            for one, other in zip(small[name]["per_episode"][method], whole[name]["per_episode"][method], strict=False)
+        ]
+        estimate = paired_difference(*zip(*pairs, strict=True))
+        assert len(pairs) == 80
+        assert f"{estimate.mean:+.1f} ± {estimate.ci95:.1f}" in PAGE

@@ -24,7 +24,7 @@ from hyperflow.images.preprocessing import Preprocessing
 from hyperflow.model import HyperFlow, ModelConfig
 from hyperflow.training import drift_training, pretraining
 from hyperflow.training.calibration import calibrate
-from hyperflow.training.drawn_episodes import EpisodeShape
+from hyperflow.training.drawn_episodes import EpisodeShape, EpisodeSource
 from hyperflow.training.drift_training import TrainConfig, TrainPaths, train
 from hyperflow.training.loop import LoopOptions
 from hyperflow.training.pretraining import PretrainConfig, pretrain
@@ -240,6 +240,18 @@ def test_refinement_needs_as_many_classes_as_its_smallest_episode(
 
     with pytest.raises(DataError, match=r"has 2 classes for refinement, fewer than ways\[0\]=3"):
         train(config, TrainPaths(pretrained / "checkpoint", shape_sets, tmp_path, cache), device="cpu", quiet=True)
+
+
+def test_episodes_never_ask_a_set_for_more_images_than_its_classes_hold(shape_sets: Path, cache: Path) -> None:
+    domain = _packed(shape_sets, cache, "square")  # 14 images a class
+    shape = EpisodeShape(ways=(2, 3), shots=(1, 20), n_query=4, max_images=80)
+
+    source = EpisodeSource([domain], Preprocessing(32), shape, seed=0)
+
+    shots = [int(source.draw(number).labels_onehot.sum(dim=0)[0]) for number in range(60)]
+    assert set(shots) == set(range(1, 11))
+    with pytest.raises(DataError, match="fewer than 2 classes of 15 images"):
+        EpisodeSource([domain], Preprocessing(32), msgspec.structs.replace(shape, n_query=14), seed=0)
 
 
 def test_refinement_needs_a_checkpoint(shape_sets: Path, cache: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def command(
 
     \b
     Example:
-      hyperflow-export bundle models/default -o desk.hyperflow
+      hyperflow-export bundle models/small -o desk.hyperflow
       hyperflow-export bundle models/mobilenetv2 --backbone mobilenetv2-7.onnx -o mn.hyperflow
     """
     import dataclasses

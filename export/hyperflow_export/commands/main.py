@@ -33,7 +33,7 @@ def main() -> None:
 
     \b
     Example:
-      hyperflow-export bundle models/default -o desk.hyperflow
+      hyperflow-export bundle models/small -o desk.hyperflow
       hyperflow-export verify desk.hyperflow
       hyperflow-export benchmark desk.hyperflow --batch 8
 

@@ -101,9 +101,9 @@ def command(
 
     \b
     Example:
-      hyperflow evaluate models/default --data data/eval --n-way 5 --n-shot 5 --episodes 100 --json results.json
-      hyperflow evaluate models/default --data data/eval --shapes 5x1,5x5,10x5 --unknown --json results.json
-      hyperflow evaluate models/default --data data/eval --methods all --tuning-episodes 20 --plots plots
+      hyperflow evaluate models/small --data data/eval --n-way 5 --n-shot 5 --episodes 100 --json results.json
+      hyperflow evaluate models/small --data data/eval --shapes 5x1,5x5,10x5 --unknown --json results.json
+      hyperflow evaluate models/small --data data/eval --methods all --tuning-episodes 20 --plots plots
     """
     from rich.console import Console
 

@@ -46,7 +46,7 @@ def main() -> None:
     \b
     Example:
       hyperflow datasets check data/train
-      hyperflow pretrain --data data/train --config configs/small-pretrain-64px.json --out runs/pretrain
+      hyperflow pretrain --data data/train --config configs/small-pretrain.json --out runs/pretrain
       hyperflow start --backbone mobilenet_v2:mobilenetv2.npz --size-px 96 --out runs/start
       hyperflow simulate runs/start --data data/train --out runs/trajectories
       hyperflow train runs/start --data data/train --trajectories runs/trajectories --objective cubic+refine \\

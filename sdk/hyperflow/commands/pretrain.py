@@ -31,7 +31,7 @@ def command(
 
     \b
     Example:
-      hyperflow pretrain --data data/train --config configs/default-pretrain.json --out runs/pretrain
+      hyperflow pretrain --data data/train --config configs/small-pretrain.json --out runs/pretrain
     """
     import msgspec
 

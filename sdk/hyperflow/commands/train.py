@@ -63,7 +63,7 @@ def command(
 
     \b
     Example:
-      hyperflow train runs/pretrain/checkpoint --data data/train --config configs/default-train.json --out runs/drift
+      hyperflow train runs/pretrain/checkpoint --data data/train --config configs/small-train.json --out runs/drift
     \b
     On several GPUs, or several processes of one machine:
       torchrun --nproc-per-node 4 -m hyperflow train runs/pretrain/checkpoint --data data/train --out runs/drift

@@ -34,7 +34,7 @@ class Distillation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whom to learn from.
 
     Attributes:
-        teacher: Trained backbone, as `hyperflow start --backbone` takes it: `mobilenet_v2:FILE.npz`, `hf:NAME` ..., or
+        teacher: Trained backbone, as `hyperflow start --backbone` takes it: `mobilenet_v2:FILE`, `hf:NAME` ..., or
             `checkpoint:FOLDER` for one of our own, at its theta_0.
         size_px: Side at which the teacher sees a view; views are resized to it. A checkpoint has its own size.
         weight: Weight of the distillation loss beside that of the labels.

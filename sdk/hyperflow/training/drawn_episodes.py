@@ -25,7 +25,7 @@ class EpisodeShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ways: Least and most classes of an episode.
         shots: Least and most support images a class.
         n_query: Query images a class.
-        max_images: Most images of an episode; ways and shots above it are drawn again.
+        max_images: Most images of an episode; ways and shots above it, or above what a set holds, are drawn again.
         shift_probability: Chance that an episode changes its appearance as one.
 
     Raises:
@@ -63,6 +63,11 @@ class DrawnEpisode(msgspec.Struct, frozen=True):
         return DrawnEpisode(self.images.to(device), self.labels_onehot.to(device), self.query_labels.to(device))
 
 
+def _fits(domain: PackedSet, n_way: int, n_images: int) -> bool:
+    """Whether enough classes hold as many images."""
+    return sum(size >= n_images for size in domain.class_sizes) >= n_way
+
+
 class EpisodeSource:
     """Draws episode number i of a run: the same i gives the same episode."""
 
@@ -76,13 +81,18 @@ class EpisodeSource:
             seed: The run's seed.
 
         Raises:
-            DataError: A set has fewer classes than the smallest episode.
+            DataError: A set has fewer classes, or smaller ones, than the smallest episode needs.
         """
         for domain in domains:
             if len(domain.class_names) < shape.ways[0]:
                 raise DataError(
                     f"{domain.name} has {len(domain.class_names)} classes for refinement, "
                     f"fewer than ways[0]={shape.ways[0]}"
+                )
+            if not _fits(domain, shape.ways[0], shape.shots[0] + shape.n_query):
+                raise DataError(
+                    f"{domain.name} has fewer than {shape.ways[0]} classes of {shape.shots[0] + shape.n_query} images "
+                    f"(shots[0]={shape.shots[0]} and n_query={shape.n_query}); lower these or leave the set out"
                 )
         self._domains, self._rule, self._shape, self._seed = domains, rule, shape, seed
         weights = np.sqrt([len(domain.class_names) for domain in domains])
@@ -94,15 +104,12 @@ class EpisodeSource:
         while True:
             n_way = int(rng.integers(shape.ways[0], most_ways + 1))
             n_shot = int(rng.integers(shape.shots[0], shape.shots[1] + 1))
-            if n_way * (n_shot + shape.n_query) <= shape.max_images:
+            n_images = n_shot + shape.n_query
+            if n_way * n_images <= shape.max_images and _fits(domain, n_way, n_images):
                 return n_way, n_shot
 
     def draw(self, number: int) -> DrawnEpisode:
-        """Draw episode `number`, on the CPU.
-
-        Raises:
-            DataError: The set's classes have too few images.
-        """
+        """Draw episode `number`, on the CPU."""
         shape = self._shape
         rng = np.random.default_rng([self._seed, number])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))

@@ -108,19 +108,26 @@ def test_a_share_of_nothing_gives_every_class_to_refinement() -> None:
     assert [domain.class_names for domain in parts.refinement] == [domain.class_names for domain in DOMAINS]
 
 
-def test_the_shipped_configurations_are_valid_and_divide_the_sets_alike() -> None:
-    pretrain = read_run_config(PretrainConfig, CONFIGS / "default-pretrain.json")
-    train = read_run_config(TrainConfig, CONFIGS / "default-train.json")
+@pytest.mark.parametrize("model", ["nano", "small"])
+def test_the_shipped_configurations_of_a_model_divide_the_sets_alike(model: str) -> None:
+    train = read_run_config(TrainConfig, CONFIGS / f"{model}-train.json").split
+    pretrained = [read_run_config(PretrainConfig, path).split for path in CONFIGS.glob(f"{model}-pretrain*.json")]
 
-    assert pretrain.split == train.split
-    assert pretrain.split.meta_validation
-    assert read_run_config(SimulationConfig, CONFIGS / "default-simulate.json").split == train.split
+    assert train.meta_validation
+    assert pretrained
+    assert all(split == train for split in pretrained)
+
+
+def test_the_other_shipped_configurations_are_valid() -> None:
+    small = read_run_config(TrainConfig, CONFIGS / "small-train.json").split
+
+    assert read_run_config(SimulationConfig, CONFIGS / "small-simulate.json").split == small
     assert read_run_config(TrainConfig, CONFIGS / "mobilenetv2-train.json").split.pretraining_share == 0
 
 
 @pytest.mark.data
 def test_the_shipped_configurations_name_sets_that_exist(data_dir: Path) -> None:
-    split = read_run_config(TrainConfig, CONFIGS / "default-train.json").split
+    split = read_run_config(TrainConfig, CONFIGS / "small-train.json").split
     names = {image_set.name for image_set in open_image_sets(data_dir / "data/train")}
 
     assert {*split.meta_validation, *split.refinement_only} < names
