@@ -13,7 +13,6 @@ from hyperflow.errors import ConfigError
 
 __all__ = ["ConvConfig", "ConvNet"]
 
-
 _ROOT_OFFSET = 1e-4  # keeps the slope at 0 finite
 
 

@@ -199,7 +199,7 @@ def pretrain(
     config: PretrainConfig, data: Path, out: Path, *, cache: Path, split: Split | None = None,
     start: Path | None = None, device: str = "auto", resume: bool = False, quiet: bool = False,
 ) -> Trained:  # fmt: skip
-    """Train a backbone from scratch on the sets below `data` that the split gives to it.
+    """Train a backbone on the sets below `data` that the split gives to it.
 
     Args:
         config: The run.
