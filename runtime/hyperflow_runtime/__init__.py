@@ -17,6 +17,7 @@ from hyperflow_runtime.errors import AdaptationError as AdaptationError
 from hyperflow_runtime.errors import AdaptationFileError as AdaptationFileError
 from hyperflow_runtime.errors import BackendError as BackendError
 from hyperflow_runtime.errors import BundleError as BundleError
+from hyperflow_runtime.errors import EngineError as EngineError
 from hyperflow_runtime.errors import FrameError as FrameError
 from hyperflow_runtime.errors import HyperflowRuntimeError as HyperflowRuntimeError
 from hyperflow_runtime.errors import SupportError as SupportError
@@ -34,6 +35,7 @@ __all__ = [
     "AdaptationFileError",
     "BackendError",
     "BundleError",
+    "EngineError",
     "FrameError",
     "GuardCandidate",
     "HyperflowRuntimeError",

@@ -7,6 +7,7 @@ __all__ = [
     "AdaptationFileError",
     "BackendError",
     "BundleError",
+    "EngineError",
     "FrameError",
     "HyperflowRuntimeError",
     "SupportError",
@@ -23,6 +24,10 @@ class BundleError(HyperflowRuntimeError):
 
 class BackendError(HyperflowRuntimeError):
     """A backend is not installed, refuses a graph, or is used after `close`."""
+
+
+class EngineError(BackendError):
+    """An engine is absent, torn, of another device or version, not tested here, or its cache cannot be used."""
 
 
 class FrameError(HyperflowRuntimeError):

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 import numpy as np
 
-from hyperflow_runtime.backends.onnxruntime import OnnxRuntimeBackend
+from hyperflow_runtime.backends.opening import BackendName, open_backend
 from hyperflow_runtime.backends.protocol import Backend
 from hyperflow_runtime.bundle.manifest import Manifest
 from hyperflow_runtime.bundle.reader import Bundle, read_bundle
-from hyperflow_runtime.errors import BackendError
 from hyperflow_runtime.preprocessing import ColourOrder
 from hyperflow_runtime.session import Session
 
 __all__ = ["BackendName", "Model", "open_bundle"]
 
-BackendName = Literal["auto", "onnxruntime"]
-
 
 class Model:
     """An opened bundle: the graphs in memory, from which any number of sessions can be made."""
 
-    def __init__(self, bundle: Bundle, backend: Backend) -> None:
-        """Use `open_bundle` instead."""
-        self._bundle, self._backend = bundle, backend
+    def __init__(self, bundle: Bundle, backend: Backend, notes: tuple[str, ...] = ()) -> None:
+        """Use `open_bundle` instead, except for a backend of your own.
+
+        Args:
+            bundle: Checked by `read_bundle`.
+            backend: Runs the bundle's graphs; the model closes it.
+            notes: Why it is not a faster one.
+        """
+        self._bundle, self._backend, self._notes = bundle, backend, notes
 
     @property
     def manifest(self) -> Manifest:
@@ -37,6 +39,11 @@ class Model:
     def backend(self) -> str:
         """Name of the backend and of the device it runs on."""
         return self._backend.name
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why the backend is not a faster one, where `auto` tried one; empty otherwise."""
+        return self._notes
 
     def session(
         self, adaptation: str | Path | None = None, *, colour_order: ColourOrder = "bgr", bake: bool = True
@@ -70,30 +77,43 @@ class Model:
         self.close()
 
 
-def open_bundle(path: str | Path, backend: BackendName = "auto", *, n_threads: int | None = None) -> Model:
+def open_bundle(
+    path: str | Path,
+    backend: BackendName = "auto",
+    *,
+    n_threads: int | None = None,
+    engine_cache: str | Path | None = None,
+    device_index: int = 0,
+) -> Model:
     """Open a bundle for use, after checking every file in it.
 
     Args:
         path: The folder `NAME.hyperflow`.
-        backend: `auto` takes the fastest at hand; so far that is always `onnxruntime`.
+        backend: `tensorrt` needs engines that `hyperflow-export engine` has built on this device; `onnxruntime` runs
+            on any processor; `auto` takes TensorRT where such engines are in the cache, and else onnxruntime.
         n_threads: Threads a run may use on the processor, all cores by default.
+        engine_cache: Folder of the engines; by default `$HYPERFLOW_ENGINE_CACHE`, else `~/.cache/hyperflow/engines`.
+        device_index: GPU, in CUDA's numbering.
 
     Raises:
         BundleError: Missing, torn, changed, hostile, or of another schema.
+        EngineError: `tensorrt`, and there is no engine for this device that passed its self-test here.
         BackendError: The backend is unknown, absent, or refuses a graph.
 
     Example:
         >>> with open_bundle("build/small.hyperflow") as model:  # doctest: +SKIP
         ...     print(model.manifest.name, model.backend)
     """
-    if backend not in ("auto", "onnxruntime"):
-        raise BackendError(f"no backend {backend!r:.40}; choose 'auto' or 'onnxruntime'")
-    if n_threads is not None and n_threads < 1:
-        raise BackendError(f"n_threads must be at least 1, got {n_threads}")
     bundle = read_bundle(path)
-    opened = OnnxRuntimeBackend(bundle, n_threads=n_threads)
-    _check_start(opened, bundle)
-    return Model(bundle, opened)
+    opened, notes = open_backend(
+        bundle, backend, n_threads=n_threads, engine_cache=engine_cache, device_index=device_index
+    )
+    try:
+        _check_start(opened, bundle)
+    except BaseException:
+        opened.close()
+        raise
+    return Model(bundle, opened, notes)
 
 
 def _check_start(backend: Backend, bundle: Bundle) -> None:

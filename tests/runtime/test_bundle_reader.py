@@ -186,8 +186,8 @@ def test_a_renamed_bundle_is_the_same_bundle(tiny_bundle: Path, tmp_path: Path) 
 
 
 def test_an_unknown_backend_is_refused(tiny_bundle: Path) -> None:
-    with pytest.raises(BackendError, match="no backend 'tensorrt'; choose 'auto' or 'onnxruntime'"):
-        open_bundle(tiny_bundle, "tensorrt")  # type: ignore[arg-type]
+    with pytest.raises(BackendError, match="no backend 'openvino'; choose 'auto', 'onnxruntime', 'tensorrt'"):
+        open_bundle(tiny_bundle, "openvino")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("n_threads", [0, -1])

@@ -99,13 +99,13 @@ def test_every_name_in_all_resolves_and_is_listed_once(name: str) -> None:
 
     assert [missing for missing in listed if not hasattr(module, missing)] == []
     assert len(set(listed)) == len(listed)
-    assert listed or module.__name__.rpartition(".")[2] in {"_version", "backends", "bundle"}
+    assert listed or hasattr(module, "__path__") or name == "hyperflow_runtime._version"
 
 
 def test_every_error_has_the_one_root() -> None:
     errors = [getattr(hyperflow_runtime, name) for name in hyperflow_runtime.__all__ if name.endswith("Error")]
 
-    assert len(errors) == 7
+    assert len(errors) == 8
     assert all(issubclass(error, hyperflow_runtime.HyperflowRuntimeError) for error in errors)
 
 

@@ -8,16 +8,14 @@ import numpy as np
 
 from hyperflow_runtime.backends.onnx_constant import with_constant_input
 from hyperflow_runtime.backends.protocol import Array, DriftResult, Encoder
-from hyperflow_runtime.bundle.manifest import Manifest
 from hyperflow_runtime.bundle.reader import Bundle
+from hyperflow_runtime.bundle.signature import Signature, adapt_signature, backbone_signature
 from hyperflow_runtime.errors import BackendError, BundleError
 
 if TYPE_CHECKING:
     import onnxruntime
 
 __all__ = ["OnnxRuntimeBackend"]
-
-_Shapes = dict[str, tuple[int | None, ...]]
 
 
 def _open(model: bytes, what: str, n_threads: int | None) -> onnxruntime.InferenceSession:
@@ -37,9 +35,10 @@ def _open(model: bytes, what: str, n_threads: int | None) -> onnxruntime.Inferen
         raise BackendError(f"onnxruntime {onnxruntime.__version__} refuses {what} ({error})") from error
 
 
-def _check_signature(session: onnxruntime.InferenceSession, what: str, inputs: _Shapes, outputs: _Shapes) -> None:
-    """Compare names, types and fixed dimensions of a graph with what the manifest says; None is any size."""
-    for kind, found, expected in (("input", session.get_inputs(), inputs), ("output", session.get_outputs(), outputs)):
+def _check_signature(session: onnxruntime.InferenceSession, what: str, signature: Signature) -> None:
+    """Compare names, types and fixed dimensions of a graph with what the manifest says."""
+    sides = (("input", session.get_inputs(), signature.inputs), ("output", session.get_outputs(), signature.outputs))
+    for kind, found, expected in sides:
         if {node.name for node in found} != set(expected):
             raise BundleError(f"{what} has {kind}s {[node.name for node in found]}, expected {list(expected)}")
         for node in found:
@@ -49,14 +48,6 @@ def _check_signature(session: onnxruntime.InferenceSession, what: str, inputs: _
             )
             if node.type != "tensor(float)" or not agrees:
                 raise BundleError(f"{what}: {kind} {node.name} is {node.type} {node.shape}, the manifest says {shape}")
-
-
-def _check_backbone(session: onnxruntime.InferenceSession, manifest: Manifest, *, baked: bool) -> None:
-    side = manifest.preprocessing.size_px
-    inputs: _Shapes = {"images": (None, 3, side, side)}
-    if not baked:
-        inputs["theta"] = (manifest.n_parameters,)
-    _check_signature(session, "backbone.onnx", inputs, {"features": (None, manifest.feature_dim)})
 
 
 class _BakedEncoder:
@@ -101,14 +92,9 @@ class OnnxRuntimeBackend:
         manifest = bundle.manifest
         self._backbone_onnx, self._manifest, self._n_threads = bundle.backbone_onnx, manifest, n_threads
         backbone = _open(bundle.backbone_onnx, "backbone.onnx", n_threads)
-        _check_backbone(backbone, manifest, baked=False)
+        _check_signature(backbone, "backbone.onnx", backbone_signature(manifest))
         adapt = _open(bundle.adapt_onnx, "adapt.onnx", n_threads)
-        _check_signature(
-            adapt,
-            "adapt.onnx",
-            {"features": (None, manifest.feature_dim), "labels_onehot": (None, None), "step_size": ()},
-            {"theta": (manifest.n_parameters,), "step_norms": (manifest.adaptation.n_steps,)},
-        )
+        _check_signature(adapt, "adapt.onnx", adapt_signature(manifest))
         self._sessions: tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession] | None = (backbone, adapt)
 
     @property
@@ -139,7 +125,7 @@ class OnnxRuntimeBackend:
         except ValueError as error:
             raise BackendError(f"theta cannot be baked into backbone.onnx ({error})") from error
         session = _open(model, "the baked backbone", self._n_threads)
-        _check_backbone(session, self._manifest, baked=True)
+        _check_signature(session, "the baked backbone", backbone_signature(self._manifest, baked=True))
         return _BakedEncoder(self, session, self._manifest.limits.max_batch)
 
     def close(self) -> None:
