@@ -13,7 +13,7 @@ BUNDLE := build/small.hyperflow
 RENDERED := build/demo-images
 CLASSIFY := $(BIN)/python samples/folder_classifier/classify.py --bundle $(BUNDLE) --picture build/demo.png --save build/demo.adaptation
 
-.PHONY: demo test lint types imports check format clean
+.PHONY: demo test gpu lint types imports check format clean
 
 demo: $(VENV)/.demo
 ifeq ($(strip $(IMAGES)),)
@@ -28,6 +28,10 @@ endif
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+gpu: $(VENV)/.dev
+	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[dev,pycuda]"
+	$(BIN)/python -m pytest -m gpu tests/gpu
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,6 +41,7 @@ types: $(VENV)/.dev
 	MYPYPATH=sdk:export:runtime:benchmarks:benchmarks/studies $(BIN)/mypy --strict $(wildcard benchmarks/studies/*.py)
 	cd samples/folder_classifier && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml classify.py
 	cd samples/rendered_objects && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml render.py
+	cd samples/triton_client && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml classify.py
 
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
@@ -59,7 +64,7 @@ $(VENV)/.created:
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.created pyproject.toml constraints.txt
-	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[export,samples]"
+	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[export]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt

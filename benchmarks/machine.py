@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
+
+from hyperflow_runtime.board.identity import describe_board, usable_cores
 
 __all__ = ["Machine", "describe_machine", "usable_cores", "write_result"]
 
@@ -21,7 +22,7 @@ class Machine(msgspec.Struct, frozen=True):
     """The machine and the software of one run.
 
     Attributes:
-        slug: Processor and core count, fit for a folder's name.
+        slug: Board, or processor and core count, fit for a folder's name.
         processor: As the kernel names it.
         n_cores: Cores that this process may use.
         system: Operating system and architecture.
@@ -41,20 +42,6 @@ class Machine(msgspec.Struct, frozen=True):
     packages: dict[str, str]
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def _processor() -> str:
-    """Name of a board where there is one (ARM kernels do not name the processor), else of the processor."""
-    board = Path("/proc/device-tree/model")
-    if board.is_file():
-        return board.read_text().strip("\0 \n")
-    named = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return named.group(1).strip() if named else platform.machine()
-
-
 def _packages() -> dict[str, str]:
     found = {}
     for name in _PACKAGES:
@@ -67,14 +54,13 @@ def _packages() -> dict[str, str]:
 
 def describe_machine() -> Machine:
     """Look at the machine now; call it before measuring, so that the load is not the benchmark's own."""
-    processor, n_cores = _processor(), usable_cores()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    board = describe_board()
     return Machine(
-        slug=re.sub(r"[^a-z0-9]+", "-", f"{processor.lower()} {n_cores} cores").strip("-"),
-        processor=processor,
-        n_cores=n_cores,
-        system=f"{platform.system()} {platform.machine()}",
-        memory_gb=round(memory / 1e9, 1),
+        slug=board.slug,
+        processor=board.model or board.processor,  # kernels of ARM boards do not name the processor
+        n_cores=board.n_cores,
+        system=board.system,
+        memory_gb=round(board.memory_bytes / 1e9, 1),
         load_average=os.getloadavg()[0],
         python=platform.python_version(),
         packages=_packages(),

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import msgspec
 import numpy as np
 
 from hyperflow_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from hyperflow_runtime.bundle.reader import Bundle
+from hyperflow_runtime.measuring import StageLatency, TimedCall, time_in_turns
 
-__all__ = ["LatencyReport", "StageLatency", "measure_latency"]
-
-
-class StageLatency(msgspec.Struct, frozen=True):
-    """Milliseconds of one call over the repetitions."""
-
-    name: str
-    mean_ms: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
+__all__ = ["LatencyReport", "measure_latency"]
 
 
 class LatencyReport(msgspec.Struct, frozen=True):
@@ -42,22 +30,6 @@ class LatencyReport(msgspec.Struct, frozen=True):
     n_shot: int
     stages: tuple[StageLatency, ...]
     theta_input_ratio: float
-
-
-def _timed_in_turns(calls: dict[str, Callable[[], object]], repetitions: int, warm_up: int) -> dict[str, list[float]]:
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for index in range(warm_up + repetitions):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            if index >= warm_up:
-                times[name].append((time.perf_counter() - start) * 1e3)
-    return times
-
-
-def _summary(name: str, times_ms: list[float]) -> StageLatency:
-    p50, p95, p99 = np.percentile(times_ms, [50, 95, 99])
-    return StageLatency(name, float(np.mean(times_ms)), float(p50), float(p95), float(p99))
 
 
 def measure_latency(
@@ -85,12 +57,11 @@ def measure_latency(
     features = rng.random((n_way * n_shot, bundle.manifest.feature_dim), dtype=np.float32)
     onehot = np.eye(n_way, dtype=np.float32).repeat(n_shot, axis=0)
     baked = backend.baked(theta)
-    calls: dict[str, Callable[[], object]] = {
-        "backbone, theta as input": lambda: backend.encode(images, theta),
-        "backbone, theta constant": lambda: baked.encode(images),
-        f"drift, {bundle.manifest.adaptation.n_steps} steps": lambda: backend.adapt(features, onehot, 1.0),
+    calls = {
+        "backbone, theta as input": TimedCall(lambda: backend.encode(images, theta)),
+        "backbone, theta constant": TimedCall(lambda: baked.encode(images)),
+        f"drift, {bundle.manifest.adaptation.n_steps} steps": TimedCall(lambda: backend.adapt(features, onehot, 1.0)),
     }
-    times = _timed_in_turns(calls, repetitions, warm_up)
-    stages = tuple(_summary(name, values) for name, values in times.items())
+    stages = time_in_turns(calls, repetitions=repetitions, warm_up=warm_up)
     backend.close()
     return LatencyReport("onnxruntime (CPU)", batch, n_way, n_shot, stages, stages[0].p50_ms / stages[1].p50_ms)

@@ -6,6 +6,7 @@ __all__ = [
     "AdaptationError",
     "AdaptationFileError",
     "BackendError",
+    "BenchmarkError",
     "BundleError",
     "EngineError",
     "FrameError",
@@ -44,3 +45,7 @@ class AdaptationError(HyperflowRuntimeError):
 
 class AdaptationFileError(HyperflowRuntimeError):
     """An adaptation file cannot be written, or is torn, hostile, or of another bundle."""
+
+
+class BenchmarkError(HyperflowRuntimeError):
+    """A stored result of a benchmark cannot be read or written, or is not to be compared with another."""

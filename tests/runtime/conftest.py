@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -89,3 +90,9 @@ def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     return run
+
+
+@pytest.fixture
+def orin_nano(tmp_path: Path) -> Path:
+    """Top of a file system with what a Jetson Orin Nano's own files and tools say; a copy to spoil."""
+    return Path(shutil.copytree(Path(__file__).parents[1] / "data/boards/orin-nano", tmp_path / "orin"))

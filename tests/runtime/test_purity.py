@@ -17,6 +17,9 @@ MODULES = sorted(
     module.name for module in pkgutil.walk_packages(hyperflow_runtime.__path__, prefix="hyperflow_runtime.")
 )
 
+# They alone print, so they alone need click and rich.
+COMMANDS = [name for name in MODULES if name.startswith(("hyperflow_runtime.commands.", "hyperflow_runtime.__main__"))]
+
 ALONE = """
 import sys
 
@@ -24,12 +27,11 @@ for name in ("torch", "onnx", "onnxscript", "cv2", "click", "rich", "safetensors
     sys.modules[name] = None
 
 import importlib
-import pkgutil
 import numpy as np
 import hyperflow_runtime
 
-for module in pkgutil.walk_packages(hyperflow_runtime.__path__, prefix="hyperflow_runtime."):
-    print("import", importlib.import_module(module.name).__name__)
+for name in sys.argv[3:]:
+    print("import", importlib.import_module(name).__name__)
 
 pictures = np.random.default_rng(0).integers(0, 256, (6, 40, 40, 3)).astype(np.uint8)
 with hyperflow_runtime.open_bundle(sys.argv[1]) as model:
@@ -44,6 +46,19 @@ with hyperflow_runtime.open_bundle(sys.argv[1]) as model:
 print("done")
 """
 
+COMMANDS_ONLY = """
+import sys
+
+for name in ("torch", "onnx", "cv2", "safetensors", "hyperflow", "hyperflow_export"):
+    sys.modules[name] = None
+
+import importlib
+
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(*sorted({"onnxruntime", "tensorrt", "tensorrt_rtx", "pycuda"} & set(sys.modules)))
+"""
+
 IMPORT_ONLY = """
 import sys
 import hyperflow_runtime
@@ -55,10 +70,19 @@ print(*sorted({"onnxruntime", "torch", "onnx", "cv2", "hyperflow", "hyperflow_ex
 def test_every_module_and_a_whole_session_run_without_torch_onnx_and_opencv(
     tiny_bundle: Path, tmp_path: Path, run_python: RunPython
 ) -> None:
-    ended = run_python(ALONE, tiny_bundle, tmp_path / "a.adaptation")
+    library = [name for name in MODULES if name not in COMMANDS]
+
+    ended = run_python(ALONE, tiny_bundle, tmp_path / "a.adaptation", *library)
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.splitlines() == [*(f"import {name}" for name in MODULES), "done"]
+    assert ended.stdout.splitlines() == [*(f"import {name}" for name in library), "done"]
+
+
+def test_the_commands_are_imported_without_torch_and_load_no_backend(run_python: RunPython) -> None:
+    ended = run_python(COMMANDS_ONLY, *COMMANDS)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "\n", "")
+    assert len(COMMANDS) >= 3
 
 
 def test_importing_the_package_imports_no_backend(run_python: RunPython) -> None:
@@ -99,7 +123,7 @@ def test_every_name_in_all_resolves_and_is_listed_once(name: str) -> None:
 
     assert [missing for missing in listed if not hasattr(module, missing)] == []
     assert len(set(listed)) == len(listed)
-    assert listed or hasattr(module, "__path__") or name == "hyperflow_runtime._version"
+    assert listed or hasattr(module, "__path__") or name in {"hyperflow_runtime._version", "hyperflow_runtime.__main__"}
 
 
 def test_every_error_has_the_one_root() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,42 @@ from hyperflow_runtime.errors import BackendError, BundleError
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["OnnxRuntimeBackend"]
+__all__ = ["InstalledOnnxRuntime", "OnnxRuntimeBackend", "try_onnxruntime"]
+
+# A graph of one Identity node, which copies x (1,) to y (1,): IR version 8, opset 13.
+_SMALLEST_GRAPH = (
+    b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
+    b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
+)
+
+
+class InstalledOnnxRuntime(NamedTuple):
+    """An onnxruntime that has run a graph.
+
+    Attributes:
+        version: Its own word.
+        location: File that it was loaded from.
+        providers: What it could run graphs on.
+    """
+
+    version: str
+    location: str
+    providers: tuple[str, ...]
+
+
+def try_onnxruntime() -> InstalledOnnxRuntime:
+    """Import onnxruntime and run the smallest graph.
+
+    Raises:
+        BackendError: Not installed, or it does not run.
+    """
+    session = _open(_SMALLEST_GRAPH, "a graph of one node", n_threads=1)
+    _run(session, {"x": np.zeros(1, np.float32)})
+    import onnxruntime
+
+    return InstalledOnnxRuntime(
+        str(onnxruntime.__version__), str(onnxruntime.__file__), tuple(onnxruntime.get_available_providers())
+    )
 
 
 def _open(model: bytes, what: str, n_threads: int | None) -> onnxruntime.InferenceSession:

@@ -1,0 +1,1 @@
+"""The `hyperflow-runtime` command."""
