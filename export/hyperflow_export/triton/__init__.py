@@ -1,0 +1,1 @@
+"""Writing model repositories for Triton Inference Server. Needs the runtime only: no torch."""
