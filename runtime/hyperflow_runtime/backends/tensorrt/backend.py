@@ -94,13 +94,9 @@ class TensorRTBackend:
         """
         cache = cache or EngineCache()
         opened, device = load_library(library), CudaDevice(device_index)
-        try:
-            with device.current():
-                backbone = _loaded(bundle, "backbone", cache, opened, device, tested_only=tested_only)
-                adapt = _loaded(bundle, "adapt", cache, opened, device, tested_only=tested_only)
-        except BaseException:
-            device.close()
-            raise
+        with device.current():
+            backbone = _loaded(bundle, "backbone", cache, opened, device, tested_only=tested_only)
+            adapt = _loaded(bundle, "adapt", cache, opened, device, tested_only=tested_only)
         return cls(bundle, opened, Resources(device, backbone, adapt))
 
     @property

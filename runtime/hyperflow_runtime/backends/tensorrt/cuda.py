@@ -6,9 +6,9 @@ The primary context is the one that every other library of the process uses too.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from hyperflow_runtime.engines.key import DeviceIdentity
@@ -48,8 +48,23 @@ def n_cuda_devices() -> int:
     return int(cuda_driver().Device.count())
 
 
+@cache
+def _primary_context(driver: Any, index: int) -> Any:
+    """The primary context of a device, retained once and kept until the process ends.
+
+    pycuda leaves a context that it releases current in the releasing thread, where it would meet other libraries.
+    """
+    return driver.Device(index).retain_primary_context()
+
+
 class CudaDevice:
-    """One GPU. Close it last: everything made here ends with it."""
+    """One GPU, through its primary context.
+
+    Attributes:
+        driver: Pycuda's driver module, for the buffers made on this device.
+        identity: What engines depend on.
+        is_integrated: Whether GPU and processor share their memory, as on every Jetson.
+    """
 
     def __init__(self, index: int = 0) -> None:
         """Retain the device's primary context.
@@ -60,53 +75,36 @@ class CudaDevice:
         Raises:
             BackendError: No pycuda, no driver, no such device, or no memory for a context.
         """
-        self._driver = cuda_driver()
-        n_devices = int(self._driver.Device.count())
+        self.driver = cuda_driver()
+        n_devices = int(self.driver.Device.count())
         if not 0 <= index < n_devices:
-            raise BackendError(f"no CUDA device {index}: there are {n_devices}; choose 0..{n_devices - 1}")
-        device = self._driver.Device(index)
-        attribute = self._driver.device_attribute
+            raise BackendError(f"no CUDA device {index}: CUDA shows {n_devices}, numbered from 0")
+        device = self.driver.Device(index)
+        attribute = self.driver.device_attribute
         major, minor = device.compute_capability()
         self.identity = DeviceIdentity(
             str(device.name()), f"{major}.{minor}", int(device.get_attribute(attribute.MULTIPROCESSOR_COUNT))
         )
         self.is_integrated = bool(device.get_attribute(attribute.INTEGRATED))
-        """Whether GPU and processor share their memory, as on every Jetson."""
         try:
-            self._context = device.retain_primary_context()
-        except self._driver.Error as error:
+            self._context = _primary_context(self.driver, index)
+        except self.driver.Error as error:
             raise BackendError(f"{self.identity} gives no CUDA context ({error}); free some memory") from error
-        self._lock = threading.Lock()
-        self._is_open = True
-
-    @property
-    def driver(self) -> Any:
-        """Pycuda's driver module, for the buffers made on this device."""
-        return self._driver
 
     @contextmanager
     def current(self) -> Iterator[None]:
         """Make the context current in this thread, for the block.
 
         Raises:
-            BackendError: The device is closed, or a call of CUDA failed inside.
+            BackendError: A call of CUDA failed inside.
         """
-        if not self._is_open:
-            raise BackendError("the model is closed; open the bundle again")
         self._context.push()
         try:
             yield
-        except self._driver.Error as error:
+        except self.driver.Error as error:
             raise BackendError(f"CUDA failed on {self.identity} ({error}); {_next_move(str(error))}") from error
         finally:
             self._context.pop()
-
-    def close(self) -> None:
-        """Give the primary context back; a second call does nothing."""
-        with self._lock:
-            if self._is_open:
-                self._is_open = False
-                self._context.detach()
 
 
 def _next_move(message: str) -> str:

@@ -15,7 +15,10 @@ _KEPT = 50
 _LEVELS = {"INTERNAL_ERROR": 40, "ERROR": 40, "WARNING": 30, "INFO": 20, "VERBOSE": 10}
 _REBUILD = "build the engine again on this device: hyperflow-export engine --force"
 _NEXT_MOVES: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("version tag", "serialization version", "magic tag", "magictag"), _REBUILD),
+    (
+        ("version tag", "serialization version", "not compatible with this version", "magic tag", "magictag"),
+        _REBUILD,
+    ),
     (("incompatible device", "expecting compute"), _REBUILD),
     (
         ("could not find any implementation", "insufficient workspace"),

@@ -29,7 +29,7 @@ class Resources:
     """
 
     def __init__(self, device: CudaDevice, backbone: LoadedEngine, adapt: LoadedEngine) -> None:
-        """Take engines over, and the device with them."""
+        """Take engines over."""
         self.device, self.backbone, self.adapt = device, backbone, adapt
         self.backbone_runners = RunnerPool(lambda profile: Runner(backbone, device, profile, ("theta",)))
         self.adapt_runners = RunnerPool(lambda profile: Runner(adapt, device, profile, ()))
@@ -70,6 +70,7 @@ class Resources:
             stream = self.device.driver.Stream()
             memory.write(theta, stream)
             stream.synchronize()
+            del stream  # pycuda destroys it with the context current, or not at all
         return memory
 
     def drop_theta(self, memory: DeviceArray) -> None:
@@ -82,7 +83,7 @@ class Resources:
                 memory.free()
 
     def close(self) -> None:
-        """Wait for running calls, then free contexts and their memory, thetas, engines, and the device's context."""
+        """Wait for running calls, then free contexts and their memory, thetas, and engines."""
         with self._changed:
             if not self._is_open:
                 return
@@ -96,4 +97,3 @@ class Resources:
             self._thetas.clear()
             for engine in (self.backbone, self.adapt):
                 engine.free()
-        self.device.close()

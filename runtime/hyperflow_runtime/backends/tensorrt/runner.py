@@ -87,7 +87,8 @@ class Runner:
         Raises:
             BackendError: TensorRT refuses or fails.
         """
-        values = {name: np.ascontiguousarray(array, np.float32) for name, array in inputs.items()}
+        # Not ascontiguousarray, which makes a scalar an array of one.
+        values = {name: np.asarray(array, np.float32, order="C") for name, array in inputs.items()}
         for name, array in values.items():
             self._inputs[name].write(array, self._stream)
             self._set_shape(name, array.shape)
