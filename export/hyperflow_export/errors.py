@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["ExportError", "HyperflowExportError", "OutputExistsError", "ParityError"]
+__all__ = [
+    "EngineBuildError",
+    "ExportError",
+    "HyperflowExportError",
+    "OutputExistsError",
+    "ParityError",
+    "PrecisionError",
+]
 
 
 class HyperflowExportError(Exception):
@@ -19,3 +26,11 @@ class OutputExistsError(HyperflowExportError):
 
 class ParityError(HyperflowExportError):
     """Exported graphs do not compute what the training network, or the bundle's reference, does."""
+
+
+class EngineBuildError(HyperflowExportError):
+    """A TensorRT engine cannot be built as asked, or its results were never compared or differ."""
+
+
+class PrecisionError(EngineBuildError):
+    """A graph or a built engine computes in another precision than the bundle says."""

@@ -72,3 +72,35 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ground = rng.normal(100, 40, size=(40 + 3 * index, 50 + 5 * c, 3)) + 60 * np.eye(3)[c]
             Image.fromarray(ground.clip(0, 255).astype(np.uint8)).save(root / label / f"{index}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def vit_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny vision transformer with random weights, as transformers itself saves it; never written to."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.AutoConfig.for_model(
+        "vit", hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=32,
+        patch_size=8,
+    )  # fmt: skip
+    network = transformers.AutoModel.from_config(config)
+    for parameter in network.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    folder = tmp_path_factory.mktemp("hub") / "vit"
+    network.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def many_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sets of three and two classes with fifteen images each: enough to calibrate on."""
+    root, rng = tmp_path_factory.mktemp("many"), np.random.default_rng(1)
+    for name, labels in (("desk", ("key", "mug", "pen")), ("tools", ("drill", "saw"))):
+        for c, label in enumerate(labels):
+            (root / name / label).mkdir(parents=True)
+            for index in range(15):
+                ground = rng.normal(90, 30, size=(40, 40, 3)) + 80 * np.eye(3)[c]
+                coarse = np.kron(rng.normal(0, 40, size=(5, 5, 1)), np.ones((8, 8, 1)))
+                pixels = (ground + coarse).clip(0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(root / name / label / f"{index}.png")
+    return root

@@ -36,7 +36,7 @@ BROKEN_RULES: list[tuple[JsonPath, object, str]] = [
     (("unheard_of",), 1, "unknown field `unheard_of`"),
     (("head", "unheard_of"), 1, r"unknown field `unheard_of` - at `\$\.head`"),
     (("name",), 7, r"Expected `str`, got `int` - at `\$\.name`"),
-    (("precision",), "int8", r"Invalid enum value 'int8' - at `\$\.precision`"),
+    (("precision",), "int4", r"Invalid enum value 'int4' - at `\$\.precision`"),
     (("preprocessing", "resize"), "stretch", "Invalid enum value 'stretch'"),
     (("preprocessing", "size_px"), 15, r"size_px must be 16..1024, got 15"),
     (("preprocessing", "size_px"), 1025, r"size_px must be 16..1024, got 1025"),

@@ -40,6 +40,8 @@ def command(bundle: Path, as_json: bool) -> None:
 
 
 def _facts(manifest: Manifest) -> list[tuple[str, str]]:
+    from hyperflow_export.commands.tables import arithmetic_lines
+
     rule, limits, adaptation, head = manifest.preprocessing, manifest.limits, manifest.adaptation, manifest.head
     sizes = ", ".join(f"{name} {entry.size_bytes / 1e6:.2f} MB" for name, entry in manifest.files.items())
     passed = sum(check.passed for check in manifest.parity)
@@ -53,6 +55,7 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("guard chooses from", ", ".join(f"{h:g}" for h in adaptation.candidates)),
         ("unknown", f"margin {head.unknown_margin:.2f}, one-shot floor {head.unknown_floor:.2f}"),
         ("precision", manifest.precision),
+        *((graph.graph, "\n".join(arithmetic_lines(graph))) for graph in manifest.arithmetic),
         ("parity at export", f"{passed} of {len(manifest.parity)} comparisons passed"),
         ("files", sizes),
         ("created by", ", ".join(f"{name} {value}" for name, value in manifest.creator.items())),

@@ -11,14 +11,19 @@ __all__ = [
     "BUNDLE_FILES",
     "SCHEMA",
     "Adaptation",
+    "Arithmetic",
     "FileEntry",
     "Head",
     "Limits",
     "Manifest",
     "ParityCheck",
+    "Precision",
     "Preprocessing",
     "ThetaSlot",
 ]
+
+Precision = Literal["fp32", "fp16", "int8"]
+"""Of weights and products inside the graphs. An int8 bundle has an int8 backbone and an fp16 drift."""
 
 SCHEMA = 1
 """Version of the manifest's layout. A reader refuses every other."""
@@ -157,7 +162,23 @@ class ParityCheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     passed: bool
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Arithmetic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What one graph computes in, read from the graph itself.
+
+    Attributes:
+        graph: Name of the file.
+        shares: Of the multiply-accumulates of products, by precision; they sum to 1.
+        kept: Products that stay in a higher precision than the bundle's, and why.
+        calibration: How the ranges of an int8 graph were found; empty for others.
+    """
+
+    graph: str
+    shares: dict[Precision, float]
+    kept: tuple[str, ...] = ()
+    calibration: str = ""
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """All that a device needs to know about a model.
 
     Attributes:
@@ -170,10 +191,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         limits: What the graphs were exported for.
         adaptation: How theta moves.
         head: Calibration.
-        precision: Of weights and arithmetic inside the graphs.
+        precision: Of weights and products inside the graphs; their inputs and outputs are fp32 always.
         parity: Comparisons made at export.
         licence: Licence of the weights.
         files: Size and hash of every other file.
+        arithmetic: What each graph computes in; empty for fp32, where there is nothing to tell.
     """
 
     schema: int
@@ -185,10 +207,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits
     adaptation: Adaptation
     head: Head
-    precision: Literal["fp32"]
+    precision: Precision
     parity: tuple[ParityCheck, ...]
     licence: str
     files: dict[str, FileEntry]
+    arithmetic: tuple[Arithmetic, ...] = ()
 
     def __post_init__(self) -> None:
         _require(self.schema == SCHEMA, f"schema {self.schema} is not {SCHEMA}, the one this version reads")
