@@ -165,7 +165,7 @@ def test_verifying_a_bundle_whose_reference_disagrees_exits_with_1(bundle_copy: 
 
     assert (table.exit_code, plain.exit_code) == (1, 1)
     assert table.stdout.count("FAIL") == 2
-    assert f"{bundle_copy}: DIFFERS from its reference data" in table.stdout
+    assert f"{bundle_copy}: DIFFERS from the bundle's reference data" in table.stdout
     result = json.loads(plain.stdout)
     failed = [check["name"] for check in result["checks"] if not check["passed"]]
     assert not result["passed"]

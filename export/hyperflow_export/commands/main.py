@@ -14,9 +14,11 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "bundle": "Export a checkpoint to a bundle, with proof of parity.",
-    "verify": "Check a bundle's files, then its results against its reference data.",
+    "verify": "Check a bundle's files, then its results in onnxruntime or its engines'.",
     "inspect": "Show what a bundle holds.",
     "benchmark": "Time a bundle's stages on this machine.",
+    "engine": "Build TensorRT engines from a bundle, on the device or ahead of time.",
+    "triton": "Write a bundle as models for Triton Inference Server.",
 }
 
 

@@ -126,7 +126,7 @@ class EngineCache:
             EngineError: The folder cannot be written, or the disk is full; what was there is untouched.
         """
         write_whole(self.plan_path(record.key), plan)
-        write_whole(self._record_path(record.key), msgspec.json.format(msgspec.json.encode(record), indent=2))
+        self._rewrite(record)
 
     def set_self_test(self, record: EngineRecord, self_test: SelfTest) -> EngineRecord:
         """Note how an engine's results compared, and give back the new record.
@@ -134,9 +134,23 @@ class EngineCache:
         Raises:
             EngineError: As `store`.
         """
-        tested = msgspec.structs.replace(record, self_test=self_test)
-        write_whole(self._record_path(record.key), msgspec.json.format(msgspec.json.encode(tested), indent=2))
-        return tested
+        return self._rewrite(msgspec.structs.replace(record, self_test=self_test))
+
+    def prefer(self, record: EngineRecord, now: str) -> EngineRecord:
+        """Make an engine the newest, so that it is used before others of the same graph, and give back its new record.
+
+        Args:
+            record: Of the engine.
+            now: UTC, ISO 8601.
+
+        Raises:
+            EngineError: As `store`.
+        """
+        return self._rewrite(msgspec.structs.replace(record, created=now))
+
+    def _rewrite(self, record: EngineRecord) -> EngineRecord:
+        write_whole(self._record_path(record.key), msgspec.json.format(msgspec.json.encode(record), indent=2))
+        return record
 
     def newest(
         self, graph: GraphName, graph_sha256: str, library: LibraryName, version: str, device: DeviceIdentity

@@ -11,7 +11,7 @@ from hyperflow_runtime.engines.plan_header import LIBRARY_TITLES, LibraryName
 from hyperflow_runtime.engines.record import EngineRecord
 from hyperflow_runtime.errors import EngineError
 
-__all__ = ["GRAPHS", "choose_engine", "graph_bytes", "has_engines"]
+__all__ = ["GRAPHS", "choose_engine", "engines_of", "graph_bytes", "has_engines"]
 
 GRAPHS: tuple[GraphName, ...] = ("backbone", "adapt")
 
@@ -25,14 +25,23 @@ def _sha256(bundle: Bundle, graph: GraphName) -> str:
     return hashlib.sha256(graph_bytes(bundle, graph)).hexdigest()
 
 
+def engines_of(bundle: Bundle, cache: EngineCache) -> list[EngineRecord]:
+    """All engines of a bundle's graphs, for any device and library, the newest first.
+
+    Raises:
+        EngineError: The cache may be written by others.
+    """
+    hashes = {_sha256(bundle, graph) for graph in GRAPHS}
+    return [record for record in cache.records() if record.key.graph_sha256 in hashes]
+
+
 def has_engines(bundle: Bundle, cache: EngineCache) -> bool:
     """Whether the cache holds engines of both graphs for any device and library: a cheap first look.
 
     Raises:
         EngineError: The cache may be written by others.
     """
-    built = {record.key.graph_sha256 for record in cache.records()}
-    return all(_sha256(bundle, graph) in built for graph in GRAPHS)
+    return {record.key.graph for record in engines_of(bundle, cache)} == set(GRAPHS)
 
 
 def choose_engine(

@@ -77,10 +77,11 @@ def only_one(lock: Path, *, waiting: Callable[[], None] = lambda: None) -> Itera
         waiting: Called once when another process holds it.
 
     Raises:
-        EngineError: The folder cannot be written.
+        EngineError: The folder cannot be written, or others may write it.
     """
     try:
         lock.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        check_owner(lock.parent)
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise _cannot_write(lock.parent, error) from error

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from hyperflow_runtime.bundle.manifest import Precision
 from hyperflow_runtime.engines.plan_header import LIBRARY_TITLES, LibraryName
 
 __all__ = ["DeviceIdentity", "EngineKey", "GraphName", "ShapeRange"]
@@ -63,7 +64,7 @@ class EngineKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     library_version: str
     compute_capabilities: tuple[str, ...]
     device: DeviceIdentity | None
-    precision: str
+    precision: Precision
     profiles: tuple[tuple[ShapeRange, ...], ...]
     workspace_mib: int
     optimisation_level: int

@@ -42,7 +42,7 @@ def _backbone_profiles(manifest: Manifest) -> tuple[tuple[ShapeRange, ...], ...]
 
 def _adapt_profile(manifest: Manifest) -> tuple[ShapeRange, ...]:
     limits, dim = manifest.limits, manifest.feature_dim
-    n_way = min(_USUAL_WAYS, limits.max_ways)
+    n_way = min(_USUAL_WAYS, limits.max_ways, limits.max_support)
     n_images = min(n_way * _USUAL_SHOTS, limits.max_support)
     sizes = (2, 2), (n_images, n_way), (limits.max_support, limits.max_ways)
     features = ((images, dim) for images, _ in sizes)

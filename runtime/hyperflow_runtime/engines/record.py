@@ -32,8 +32,9 @@ class EngineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         plan_sha256: Hash of the plan's bytes.
         size_bytes: Of the plan.
         build_seconds: How long the build took.
-        created: When, UTC, ISO 8601.
-        precisions: Number of layers of each precision that the built engine reports; empty where it cannot be asked.
+        created: When it was built or last asked for, UTC, ISO 8601; the newest of several is used.
+        precisions: Number of layers of each precision that the built engine reports, empty where it does not tell;
+            ahead of time, of products in the network it was built from.
         self_test: None until the engine ran on a device.
     """
 

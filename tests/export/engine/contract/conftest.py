@@ -1,0 +1,44 @@
+"""The real builder on the stand-in for TensorRT, in each version that the project supports."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from stand_in import ORIN_NANO, TENSORRT_VERSIONS, StandIn, install
+
+from hyperflow_export.engine.ensuring import Ensured, ensure_engine
+from hyperflow_export.engine.settings import BuildSettings
+from hyperflow_export.engine.target import this_device
+from hyperflow_runtime.bundle.reader import Bundle
+from hyperflow_runtime.engines.cache import EngineCache
+
+Builds = Callable[..., Ensured]
+
+
+@pytest.fixture(params=TENSORRT_VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    """Each supported version; a test that wants one alone parametrises it."""
+    return str(request.param)
+
+
+@pytest.fixture
+def stand_in(version: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """TensorRT and pycuda of an Orin Nano; the test fails when they were misused or anything is left on the GPU."""
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    installed = install(monkeypatch, version, ORIN_NANO)
+    yield installed
+    installed.check(nothing_left=True)
+
+
+@pytest.fixture
+def builds(stand_in: StandIn, cache: EngineCache, bundle: Bundle) -> Builds:
+    """Finds or builds an engine of the tiny bundle on this device."""
+
+    def build(
+        of: Bundle = bundle, graph: str = "backbone", settings: BuildSettings | None = None, **more: object
+    ) -> Ensured:
+        return ensure_engine(of, graph, this_device(), settings or BuildSettings(), cache, **more)  # type: ignore[arg-type]
+
+    return build
