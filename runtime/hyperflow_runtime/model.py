@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-
 from hyperflow_runtime.backends.opening import BackendName, open_backend
 from hyperflow_runtime.backends.protocol import Backend
 from hyperflow_runtime.bundle.manifest import Manifest
@@ -108,17 +106,4 @@ def open_bundle(
     opened, notes = open_backend(
         bundle, backend, n_threads=n_threads, engine_cache=engine_cache, device_index=device_index
     )
-    try:
-        _check_start(opened, bundle)
-    except BaseException:
-        opened.close()
-        raise
     return Model(bundle, opened, notes)
-
-
-def _check_start(backend: Backend, bundle: Bundle) -> None:
-    """Run both graphs once on blank input: a graph that fails should fail here, not at the first frame."""
-    manifest = bundle.manifest
-    side = manifest.preprocessing.size_px
-    features = backend.encode(np.zeros((2, 3, side, side), np.float32), bundle.theta_0)
-    backend.adapt(features, np.eye(2, dtype=np.float32), 0.0)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
+import numpy as np
+
 from hyperflow_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from hyperflow_runtime.backends.protocol import Backend
 from hyperflow_runtime.bundle.reader import Bundle
@@ -43,7 +45,7 @@ def open_backend(
         device_index: GPU, in CUDA's numbering.
 
     Raises:
-        BackendError: No such backend, or it cannot run the bundle here.
+        BackendError: No such backend, or it cannot run the bundle here: both graphs were run once on blank input.
         BundleError: A graph has other shapes than the manifest says.
     """
     if name not in get_args(BackendName):
@@ -52,7 +54,7 @@ def open_backend(
         raise BackendError(f"n_threads must be at least 1, got {n_threads}")
 
     def on_processor() -> Backend:
-        return OnnxRuntimeBackend(bundle, n_threads=n_threads)
+        return _started(OnnxRuntimeBackend(bundle, n_threads=n_threads), bundle)
 
     if name == "onnxruntime":
         return BackendChoice(on_processor())
@@ -69,7 +71,8 @@ def _on_gpu(bundle: Bundle, cache: EngineCache, device_index: int) -> Backend:
     errors: list[BackendError] = []
     for library in installed_libraries() or ("tensorrt",):
         try:
-            return TensorRTBackend.open(bundle, cache=cache, device_index=device_index, library=library)
+            opened = TensorRTBackend.open(bundle, cache=cache, device_index=device_index, library=library)
+            return _started(opened, bundle)
         except BackendError as error:
             errors.append(error)
     raise errors[0]
@@ -79,8 +82,21 @@ def _fastest(
     bundle: Bundle, cache: EngineCache, device_index: int, on_processor: Callable[[], Backend]
 ) -> BackendChoice:
     try:
-        if not has_engines(bundle, cache):
-            return BackendChoice(on_processor())
-        return BackendChoice(_on_gpu(bundle, cache, device_index))
+        if has_engines(bundle, cache):
+            return BackendChoice(_on_gpu(bundle, cache, device_index))
+        notes: tuple[str, ...] = ()
     except BackendError as error:
-        return BackendChoice(on_processor(), (f"TensorRT is not used: {error}",))
+        notes = (f"TensorRT is not used: {error}",)
+    return BackendChoice(on_processor(), notes)
+
+
+def _started(backend: Backend, bundle: Bundle) -> Backend:
+    """Run both graphs once on blank input: a graph that fails should fail here, not at the first frame."""
+    side = bundle.manifest.preprocessing.size_px
+    try:
+        features = backend.encode(np.zeros((2, 3, side, side), np.float32), bundle.theta_0)
+        backend.adapt(features, np.eye(2, dtype=np.float32), 0.0)
+    except BaseException:
+        backend.close()
+        raise
+    return backend

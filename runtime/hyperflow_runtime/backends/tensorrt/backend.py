@@ -19,6 +19,7 @@ from hyperflow_runtime.engines.cache import EngineCache
 from hyperflow_runtime.engines.choosing import choose_engine
 from hyperflow_runtime.engines.key import GraphName
 from hyperflow_runtime.engines.plan_header import LibraryName
+from hyperflow_runtime.errors import BackendError
 
 __all__ = ["TensorRTBackend"]
 
@@ -41,10 +42,10 @@ def _encoded(
     parts = [np.zeros((0, manifest.feature_dim), np.float32)]
     with resources.call():
         for start in range(0, len(images), manifest.limits.max_batch):
-            batch = images[start : start + manifest.limits.max_batch]
-            profile = resources.backbone.profile_for({"images": batch.shape})
+            inputs = {"images": images[start : start + manifest.limits.max_batch], **fixed}
+            profile = resources.backbone.profile_for({name: array.shape for name, array in inputs.items()})
             with resources.backbone_runners.borrow(profile) as runner:
-                parts.append(runner.run({"images": batch, **fixed}, resident)["features"])
+                parts.append(runner.run(inputs, resident)["features"])
     return np.concatenate(parts)
 
 
@@ -110,6 +111,10 @@ class TensorRTBackend:
 
     def adapt(self, features: Array, labels_onehot: Array, step_size: float) -> DriftResult:
         """Run the Euler steps for support features (S, D) with labels (S, N)."""
+        if len(features) != len(labels_onehot):  # TensorRT holds inputs to their own ranges, not to each other
+            raise BackendError(
+                f"adapt.onnx: {len(features)} features, but labels of {len(labels_onehot)}; one row each"
+            )
         shapes = {"features": features.shape, "labels_onehot": labels_onehot.shape}
         inputs = {"features": features, "labels_onehot": labels_onehot, "step_size": np.array(step_size, np.float32)}
         with self._resources.call():
@@ -121,6 +126,7 @@ class TensorRTBackend:
     def baked(self, theta: Array) -> Encoder:
         """Bind theta (P,) to the engine: it is copied to the GPU once, and predictions only name its address."""
         theta = np.ascontiguousarray(theta, np.float32)
+        self._resources.backbone.profile_for({"theta": theta.shape})  # the engine reads it all, whatever is there
         memory = self._resources.hold_theta(theta)
         return _ResidentEncoder(self._resources, memory, self._manifest)
 

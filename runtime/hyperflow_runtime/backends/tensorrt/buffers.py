@@ -33,15 +33,23 @@ class SharedArray:
             size: Most numbers that it will hold.
         """
         driver = device.driver
-        self._driver, self._copy = driver, None
-        if device.is_integrated:
-            mapped = driver.host_alloc_flags.DEVICEMAP
-            self._host: Any = driver.pagelocked_empty(size, np.float32, mem_flags=mapped)
-            self.pointer = int(self._host.base.get_device_pointer())
-        else:
-            self._host = driver.pagelocked_empty(size, np.float32)
-            self._copy = driver.mem_alloc(self._host.nbytes)
-            self.pointer = int(self._copy)
+        flags = driver.host_alloc_flags.DEVICEMAP if device.is_integrated else 0
+        self._driver = driver
+        self._copy: Any = None
+        self._host: Any = driver.pagelocked_empty(size, np.float32, mem_flags=flags)
+        try:
+            self.pointer = self._mapped() if device.is_integrated else self._copied()
+        except driver.Error:
+            # The error's traceback would hold it until no thread has the context current, where pycuda leaks it.
+            self._host.base.free()
+            raise
+
+    def _mapped(self) -> int:
+        return int(self._host.base.get_device_pointer())
+
+    def _copied(self) -> int:
+        self._copy = self._driver.mem_alloc(self._host.nbytes)
+        return int(self._copy)
 
     def write(self, values: Array, stream: Any) -> None:
         """Put numbers in, for work queued on the stream after this."""

@@ -99,15 +99,21 @@ class LoadedEngine:
         Raises:
             BackendError: There is too little memory.
         """
-        self._log.clear()
+        before = self.last_error
         context = self._engine.create_execution_context()
         if context is None:
-            raise BackendError(f"no execution context for {self.title} ({self._log.explain()}); free some memory")
+            said = self._log.explain(after=before)
+            raise BackendError(f"no execution context for {self.title} ({said}); free some memory")
         return context
 
-    def failure(self, what: str) -> BackendError:
-        """Turn a call that returned False into an error, with what TensorRT said."""
-        return BackendError(f"{self.title}: {what} failed in {self._library} ({self._log.explain()})")
+    @property
+    def last_error(self) -> int:
+        """Number of the last error that TensorRT told, for `failure`."""
+        return self._log.last_number
+
+    def failure(self, what: str, after: int) -> BackendError:
+        """Turn a call that returned False into an error, with what TensorRT said after an earlier error."""
+        return BackendError(f"{self.title}: {what} failed in {self._library} ({self._log.explain(after=after)})")
 
     def free(self) -> None:
         """Drop the engine, then the runtime that made it."""

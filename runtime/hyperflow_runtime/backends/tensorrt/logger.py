@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections import deque
 from functools import cache
+from itertools import count
 from typing import Any
 
 from hyperflow_runtime.backends.tensorrt.library import TensorRTLibrary
 
 __all__ = ["MessageLog", "make_logger"]
 
+_LOG = logging.getLogger("hyperflow_runtime.tensorrt")
+_LOG.addHandler(logging.NullHandler())  # who wants to read TensorRT's chatter says so
 _KEPT = 50
 _LEVELS = {"INTERNAL_ERROR": 40, "ERROR": 40, "WARNING": 30, "INFO": 20, "VERBOSE": 10}
 _REBUILD = "build the engine again on this device: hyperflow-export engine --force"
@@ -41,29 +44,40 @@ class MessageLog:
 
     def __init__(self, library: TensorRTLibrary) -> None:
         """Use `make_logger` instead: a library wants to see one logger only."""
-        self._errors: deque[str] = deque(maxlen=_KEPT)
+        self._errors: deque[tuple[int, str]] = deque(maxlen=_KEPT)
+        self._numbers = count(1)
         self.logger: Any = _logger_class(library)(self._take)
 
     def _take(self, severity: str, text: str) -> None:
         level = _LEVELS.get(severity, logging.INFO)
-        logging.getLogger("hyperflow_runtime.tensorrt").log(level, text)
+        _LOG.log(level, text)
         if level >= logging.ERROR:
-            self._errors.append(text)
+            self._errors.append((next(self._numbers), text))
 
     @property
     def errors(self) -> tuple[str, ...]:
         """Errors since `clear`, the oldest first."""
-        return tuple(self._errors)
+        return tuple(text for _, text in self._errors)
 
     def clear(self) -> None:
         """Forget what was said so far; call it before what may fail."""
         self._errors.clear()
 
-    def explain(self) -> str:
-        """The errors in one line, and what to do about them where that is known."""
-        if not self._errors:
+    @property
+    def last_number(self) -> int:
+        """Number of the last error that is kept; 0 for none."""
+        return self._errors[-1][0] if self._errors else 0
+
+    def explain(self, *, after: int = 0) -> str:
+        """The errors in one line, and what to do about them where that is known.
+
+        Args:
+            after: Leave out errors up to this number: a call that runs beside others must not `clear` theirs.
+        """
+        errors = [text for number, text in tuple(self._errors) if number > after]
+        if not errors:
             return "TensorRT gave no reason; hyperflow-runtime doctor tells what this device has"
-        said = " | ".join(dict.fromkeys(self._errors))
+        said = " | ".join(dict.fromkeys(errors))
         lowered = said.lower()
         for signs, next_move in _NEXT_MOVES:
             if any(sign in lowered for sign in signs):

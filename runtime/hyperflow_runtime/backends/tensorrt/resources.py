@@ -68,9 +68,11 @@ class Resources:
             with self._changed:
                 self._thetas.add(memory)
             stream = self.device.driver.Stream()
-            memory.write(theta, stream)
-            stream.synchronize()
-            del stream  # pycuda destroys it with the context current, or not at all
+            try:
+                memory.write(theta, stream)
+                stream.synchronize()
+            finally:
+                del stream  # pycuda destroys it with the context current, or not at all
         return memory
 
     def drop_theta(self, memory: DeviceArray) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hyperflow_runtime.backends.protocol import Array
 from hyperflow_runtime.backends.tensorrt.buffers import DeviceArray, SharedArray
 from hyperflow_runtime.backends.tensorrt.cuda import CudaDevice
 from hyperflow_runtime.backends.tensorrt.engine import LoadedEngine
+from hyperflow_runtime.errors import BackendError
 
 __all__ = ["Runner"]
 
@@ -31,11 +33,13 @@ class Runner:
         Raises:
             BackendError: There is too little memory.
         """
-        self._engine, self._stream = engine, device.driver.Stream()
+        self._engine, self._driver, self._stream = engine, device.driver, device.driver.Stream()
+        self._last_error = engine.last_error
         self._inputs: dict[str, SharedArray | DeviceArray] = {}
         self._outputs: dict[str, SharedArray] = {}
-        self._context: Any = engine.new_context()
+        self._context: Any = None
         try:
+            self._context = engine.new_context()
             self._select(profile)
             self._allocate(device, profile, device_inputs)
         except BaseException:
@@ -56,20 +60,23 @@ class Runner:
 
     def _select(self, profile: int) -> None:
         if profile and not self._context.set_optimization_profile_async(profile, self._stream.handle):
-            raise self._engine.failure(f"choosing profile {profile}")
+            raise self._failure(f"choosing profile {profile}")
         self._stream.synchronize()
 
     def _set_shape(self, name: str, shape: tuple[int, ...]) -> None:
         if not self._context.set_input_shape(name, shape):
-            raise self._engine.failure(f"an input {name} of shape {shape}")
+            raise self._failure(f"an input {name} of shape {shape}")
 
     def _set_address(self, name: str, pointer: int) -> None:
         if not self._context.set_tensor_address(name, pointer):
-            raise self._engine.failure(f"setting the address of {name}")
+            raise self._failure(f"setting the address of {name}")
 
     def _infer_shapes(self) -> None:
         if missing := self._context.infer_shapes():
-            raise self._engine.failure(f"finding the shapes that follow from {', '.join(missing)}")
+            raise self._failure(f"finding the shapes that follow from {', '.join(missing)}")
+
+    def _failure(self, what: str) -> BackendError:
+        return self._engine.failure(what, self._last_error)
 
     def _shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._context.get_tensor_shape(name))
@@ -87,6 +94,15 @@ class Runner:
         Raises:
             BackendError: TensorRT refuses or fails.
         """
+        self._last_error = self._engine.last_error
+        try:
+            return self._run(inputs, resident)
+        except BaseException:
+            with suppress(self._driver.Error):  # what is queued reads arrays that end with this call
+                self._stream.synchronize()
+            raise
+
+    def _run(self, inputs: Mapping[str, Array], resident: Mapping[str, DeviceArray]) -> dict[str, Array]:
         # Not ascontiguousarray, which makes a scalar an array of one.
         values = {name: np.asarray(array, np.float32, order="C") for name, array in inputs.items()}
         for name, array in values.items():
@@ -97,7 +113,7 @@ class Runner:
             self._set_address(name, memory.pointer)
         self._infer_shapes()
         if not self._context.execute_async_v3(self._stream.handle):
-            raise self._engine.failure(f"a run on inputs { ({name: array.shape for name, array in values.items()}) }")
+            raise self._failure(f"a run on inputs { ({name: array.shape for name, array in values.items()}) }")
         shapes = {name: self._shape(name) for name in self._outputs}
         for name, output in self._outputs.items():
             output.fetch(math.prod(shapes[name]), self._stream)

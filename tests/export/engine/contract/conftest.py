@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 
@@ -11,10 +12,29 @@ from stand_in import ORIN_NANO, TENSORRT_VERSIONS, StandIn, install
 from hyperflow_export.engine.ensuring import Ensured, ensure_engine
 from hyperflow_export.engine.settings import BuildSettings
 from hyperflow_export.engine.target import this_device
+from hyperflow_runtime.backends.tensorrt.cuda import _primary_context
+from hyperflow_runtime.backends.tensorrt.logger import make_logger
 from hyperflow_runtime.bundle.reader import Bundle
 from hyperflow_runtime.engines.cache import EngineCache
 
 Builds = Callable[..., Ensured]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections() -> Iterator[None]:
+    """What was there before is no matter of the garbage collector's: each of these tests asks it what is left."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_machines() -> Iterator[None]:
+    """A process has one driver and one TensorRT for life, and keeps them; here each test has its own."""
+    yield
+    _primary_context.cache_clear()
+    make_logger.cache_clear()
 
 
 @pytest.fixture(params=TENSORRT_VERSIONS)
