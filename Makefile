@@ -41,6 +41,8 @@ types: $(VENV)/.dev
 	MYPYPATH=sdk:export:runtime:benchmarks:benchmarks/studies $(BIN)/mypy --strict $(wildcard benchmarks/studies/*.py)
 	cd samples/folder_classifier && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml classify.py
 	cd samples/rendered_objects && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml render.py
+	MYPYPATH=scripts:runtime $(BIN)/mypy --strict scripts/check_arm64.py scripts/check_jetson_image.py scripts/emulation/answers.py
+	MYPYPATH=tests/runtime/tensorrt $(BIN)/mypy --strict -p stand_in
 	cd samples/triton_client && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml classify.py
 
 imports: $(VENV)/.dev

@@ -1,0 +1,1 @@
+"""Proof without a board: arm64 systems under emulation, and images built from them."""
