@@ -17,8 +17,12 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-RESEARCH = (ROOT / "docs/research.md").read_text()
-GROUPS = {"hyperflow": "hyperflow.commands.main", "hyperflow-export": "hyperflow_export.commands.main"}
+PAGES = [README, *(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))]
+GROUPS = {
+    "hyperflow": "hyperflow.commands.main",
+    "hyperflow-export": "hyperflow_export.commands.main",
+    "hyperflow-runtime": "hyperflow_runtime.commands.main",
+}
 
 
 def blocks(language: str, text: str = README) -> list[str]:
@@ -26,9 +30,9 @@ def blocks(language: str, text: str = README) -> list[str]:
 
 
 def command_lines() -> list[str]:
-    found = blocks("sh") + blocks("sh", RESEARCH)
+    found = [block for page in PAGES for block in blocks("sh", page)]
     lines = [line.split("#")[0].strip() for block in found for line in block.splitlines()]
-    return [line for line in lines if line.split(" ")[0] in GROUPS]
+    return sorted({line for line in lines if line.split(" ")[0] in GROUPS})
 
 
 def test_the_device_code_runs_as_printed(tmp_path: Path, tiny_bundle: Path) -> None:
