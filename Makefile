@@ -13,7 +13,7 @@ BUNDLE := build/small.hyperflow
 RENDERED := build/demo-images
 CLASSIFY := $(BIN)/python samples/folder_classifier/classify.py --bundle $(BUNDLE) --picture build/demo.png --save build/demo.adaptation
 
-.PHONY: demo test gpu lint types imports check format clean
+.PHONY: demo test gpu engines lint types imports check format clean
 
 demo: $(VENV)/.demo
 ifeq ($(strip $(IMAGES)),)
@@ -31,6 +31,15 @@ test: $(VENV)/.dev
 gpu: $(VENV)/.dev
 	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[dev,pycuda]"
 	$(BIN)/python -m pytest -m gpu tests/gpu
+
+# Engines of every graph and precision, ahead of time, for every GPU that TensorRT for RTX builds the drift for.
+engines: $(VENV)/.dev
+	$(BIN)/python samples/rendered_objects/render.py $(RENDERED)
+	for precision in fp32 fp16 int8; do \
+	  images=$$([ $$precision != int8 ] || echo --calibration-images $(RENDERED)); \
+	  $(BIN)/hyperflow-export bundle models/small --precision $$precision $$images -o build/small-$$precision.hyperflow --force; \
+	  $(BIN)/hyperflow-export engine build/small-$$precision.hyperflow --target rtx --compute-capability 80,86,89,120,121 --cache build/engines --force; \
+	done
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

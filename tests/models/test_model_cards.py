@@ -106,6 +106,9 @@ def estimates_in(value: Any) -> Iterator[dict[str, float]]:
         else:
             for inner in value.values():
                 yield from estimates_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from estimates_in(inner)
 
 
 def test_every_figure_with_an_interval_in_the_readme_is_stored() -> None:
