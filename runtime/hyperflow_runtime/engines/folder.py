@@ -18,13 +18,11 @@ __all__ = ["check_owner", "only_one", "write_whole"]
 
 def _cannot_write(folder: Path, error: OSError) -> EngineError:
     next_move = (
-        "free some space there"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT)
-        else "give that folder to this user, or choose another one"
+        "free some space there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "give that folder to this user"
     )
     return EngineError(
-        f"the engine cache {folder} cannot be written ({error.strerror}); {next_move}: --cache FOLDER, or the "
-        "environment variable HYPERFLOW_ENGINE_CACHE"
+        f"the engine cache {folder} cannot be written ({error.strerror}); {next_move}, or name another one with "
+        "--cache FOLDER or the environment variable HYPERFLOW_ENGINE_CACHE"
     )
 
 

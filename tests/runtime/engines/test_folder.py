@@ -38,7 +38,9 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkey
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(EngineError, match=r"No space left on device.*free some space there: --cache FOLDER"):
+    with pytest.raises(
+        EngineError, match=r"No space left on device.*free some space there, or name another .*--cache FOLDER"
+    ):
         write_whole(tmp_path / "file", b"new")
 
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -51,6 +53,11 @@ def test_a_folder_that_is_a_file_is_named(tmp_path: Path, use: object) -> None:
 
     with pytest.raises(EngineError, match=r"the engine cache .*engines cannot be written .*HYPERFLOW_ENGINE_CACHE"):
         use(tmp_path / "engines/file")  # type: ignore[operator]
+
+
+def test_a_file_system_that_nobody_may_write_is_named() -> None:
+    with pytest.raises(EngineError, match=r"/sys/hyperflow cannot be written .*give that folder to this user, or name"):
+        write_whole(Path("/sys/hyperflow/file"), b"")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
