@@ -20,7 +20,7 @@ import onnxruntime
 from hyperflow_runtime import open_bundle
 
 assert onnxruntime.__version__ == sys.argv[2], onnxruntime.__version__
-for absent in ("torch", "onnx", "cv2", "click", "rich", "safetensors"):
+for absent in ("torch", "onnx", "cv2", "safetensors"):
     assert importlib.util.find_spec(absent) is None, absent
 rng = np.random.default_rng(0)
 frames = lambda: [rng.integers(0, 255, (48, 64, 3), dtype=np.uint8) for _ in range(3)]
@@ -33,12 +33,21 @@ with open_bundle(sys.argv[1]) as model:
     print(session.predict(frames()[0]).best, report.n_shots)
 """
 
+DEVICE_COMMANDS = (
+    "hyperflow-runtime doctor --bundle BUNDLE",
+    "hyperflow-runtime benchmark BUNDLE --n-way 2 --n-shot 2 --repetitions 2 --warm-up 1",
+    "hyperflow-export inspect BUNDLE",
+    "hyperflow-export verify BUNDLE",
+    "hyperflow-export engine BUNDLE --list",
+    "hyperflow-export triton BUNDLE -o repository",
+)
+
 
 @pytest.mark.slow
 @pytest.mark.skipif(
     "HYPERFLOW_INSTALL_TESTS" not in os.environ, reason="set HYPERFLOW_INSTALL_TESTS to install packages"
 )
-def test_a_base_install_adapts_and_predicts_without_torch(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_a_base_install_adapts_predicts_and_has_the_commands_of_a_device(tmp_path: Path, tiny_bundle: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv/bin/python"
     install = [python, "-m", "pip", "install", "-q", str(ROOT), f"onnxruntime=={OLDEST_ONNXRUNTIME}"]
@@ -51,6 +60,12 @@ def test_a_base_install_adapts_and_predicts_without_torch(tmp_path: Path, tiny_b
 
     assert done.returncode == 0, done.stderr
     assert "{'mug': 3, 'pen': 3}" in done.stdout
+    for command in DEVICE_COMMANDS:
+        program, *words = [str(tiny_bundle) if word == "BUNDLE" else word for word in command.split()]
+        ended = subprocess.run(
+            [python.parent / program, *words], capture_output=True, text=True, timeout=120, cwd=tmp_path
+        )
+        assert ended.returncode == 0, f"{command}: {ended.stderr}"
 
 
 def test_the_runtime_is_found_without_pip(tiny_bundle: Path) -> None:
