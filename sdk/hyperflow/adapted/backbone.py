@@ -8,7 +8,7 @@ from torch.func import functional_call
 
 from hyperflow.adapted.subset import Subset, SubsetRule, gather_theta, insert_changes, layout_of
 from hyperflow.adapted.units import units_of
-from hyperflow.backbones.folding import fold_batch_norms
+from hyperflow.backbones.folding import ChannelAffine, fold_batch_norms
 
 __all__ = ["AdaptableBackbone"]
 
@@ -43,6 +43,8 @@ class AdaptableBackbone(nn.Module):
         self.feature_dim = feature_dim
         self.register_buffer("theta_0", gather_theta(self.network, self.layout))
         self.register_buffer("units", units_of(self.network, self.layout))
+        owners = (self.network.get_submodule(slot.name.rpartition(".")[0]) for slot in self.layout.slots)
+        self._is_by_channel = all(isinstance(owner, ChannelAffine) for owner in owners)
 
     def forward(self, images: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
         """Compute features.
@@ -54,9 +56,12 @@ class AdaptableBackbone(nn.Module):
         Returns:
             (B, D).
         """
+        # Split once and in the shape of use: a slice and a reshape for each slot double TensorRT for RTX's engines.
+        shape, dim = ((1, -1, 1, 1), 1) if self._is_by_channel else ((-1,), 0)
+        pieces = torch.split(theta.view(shape), [slot.size for slot in self.layout.slots], dim)
         parameters = {
-            slot.name: theta[slot.offset : slot.offset + slot.size].view_as(self.network.get_parameter(slot.name))
-            for slot in self.layout.slots
+            slot.name: piece.view_as(self.network.get_parameter(slot.name))
+            for slot, piece in zip(self.layout.slots, pieces, strict=True)
         }
         features: torch.Tensor = functional_call(self.network, parameters, (images,))
         return features
