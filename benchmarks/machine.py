@@ -6,12 +6,12 @@ import os
 import platform
 import tempfile
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 
 from hyperflow_runtime.board.identity import describe_board, usable_cores
+from hyperflow_runtime.board.software import package_versions
 
 __all__ = ["Machine", "describe_machine", "usable_cores", "write_result"]
 
@@ -42,16 +42,6 @@ class Machine(msgspec.Struct, frozen=True):
     packages: dict[str, str]
 
 
-def _packages() -> dict[str, str]:
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def describe_machine() -> Machine:
     """Look at the machine now; call it before measuring, so that the load is not the benchmark's own."""
     board = describe_board()
@@ -63,7 +53,7 @@ def describe_machine() -> Machine:
         memory_gb=round(board.memory_bytes / 1e9, 1),
         load_average=os.getloadavg()[0],
         python=platform.python_version(),
-        packages=_packages(),
+        packages=package_versions(_PACKAGES),
     )
 
 

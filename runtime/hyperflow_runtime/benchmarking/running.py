@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from hyperflow_runtime.benchmarking.settings import BenchmarkSettings
 from hyperflow_runtime.benchmarking.stages import stages_of
 from hyperflow_runtime.board.conditions import read_conditions
 from hyperflow_runtime.board.identity import describe_board
+from hyperflow_runtime.board.software import package_versions
 from hyperflow_runtime.bundle.reader import read_bundle
 from hyperflow_runtime.measuring import time_in_turns
 from hyperflow_runtime.model import Model
@@ -68,17 +68,7 @@ def run_benchmark(
         conditions=conditions,
         warnings=(*conditions.warnings(), *notes),
         settings=settings,
-        software=_software(),
+        software={"python": platform.python_version(), **package_versions(_PACKAGES)},
         open_ms=open_ms,
         stages=stages,
     )
-
-
-def _software() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
