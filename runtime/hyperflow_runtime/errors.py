@@ -8,9 +8,11 @@ __all__ = [
     "BackendError",
     "BenchmarkError",
     "BundleError",
+    "CameraError",
     "EngineError",
     "FrameError",
     "HyperflowRuntimeError",
+    "QueueFullError",
     "SupportError",
 ]
 
@@ -35,8 +37,16 @@ class FrameError(HyperflowRuntimeError):
     """A camera frame or an image file cannot be used."""
 
 
+class CameraError(HyperflowRuntimeError):
+    """A camera's address is wrong, or the camera is absent, busy, gone, or gives no pictures."""
+
+
 class SupportError(HyperflowRuntimeError):
     """A change of the support set is not possible: unknown shot or class, a limit, a bad label."""
+
+
+class QueueFullError(SupportError):
+    """Shots come faster than they are encoded; slow down, or wait."""
 
 
 class AdaptationError(HyperflowRuntimeError):

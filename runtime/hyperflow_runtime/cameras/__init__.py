@@ -1,0 +1,1 @@
+"""Cameras: newest frames from CSI, USB, RTSP, files, folders, a rendered scene and recordings."""

@@ -1,0 +1,1 @@
+"""A session that follows a camera: predictions of the newest frame, shots encoded in the background."""
