@@ -5,7 +5,7 @@
 #
 # With the tools that export a model (torch, CPU build):
 #
-#   docker build -t hyperflow-export --build-arg EXTRAS='[export]' \
+#   docker build -t hyperflow-export --build-arg EXTRAS='[studio,mqtt,export]' \
 #     --build-arg PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu" .
 #
 # Any base image with Python 3.10 or newer and its venv module works.
@@ -22,12 +22,13 @@ WORKDIR /opt/hyperflow/source
 RUN python3 -m venv /opt/hyperflow
 
 # What the project requires, before its source: a change there leaves this layer alone.
-ARG EXTRAS=
+# The sample apps' libraries; OpenCV comes without windows, which need libraries that a container lacks.
+ARG EXTRAS=[studio,mqtt]
 ARG PIP_ARGS=
 COPY pyproject.toml ./
 COPY runtime/hyperflow_runtime/_version.py runtime/hyperflow_runtime/
 RUN mkdir -p sdk/hyperflow export/hyperflow_export && touch README.md LICENSE && \
-    pip install --no-cache-dir ${PIP_ARGS} ".${EXTRAS}" && \
+    pip install --no-cache-dir ${PIP_ARGS} ".${EXTRAS}" opencv-python-headless && \
     pip uninstall --yes hyperflow && rm -rf ./*
 
 COPY pyproject.toml README.md LICENSE ./

@@ -11,9 +11,11 @@ PIP_ARGS ?=
 IMAGES ?=
 BUNDLE := build/small.hyperflow
 RENDERED := build/demo-images
+SAMPLE_ENTRIES := camera_keys/teach.py folder_classifier/classify.py line_inspector/inspect_line.py \
+  rendered_objects/render.py studio/studio.py triton_client/classify.py
 CLASSIFY := $(BIN)/python samples/folder_classifier/classify.py --bundle $(BUNDLE) --picture build/demo.png --save build/demo.adaptation
 
-.PHONY: demo test gpu engines lint types imports check format clean
+.PHONY: demo studio test gpu gstreamer engines lint types imports check format clean
 
 demo: $(VENV)/.demo
 ifeq ($(strip $(IMAGES)),)
@@ -25,12 +27,22 @@ else
 	$(CLASSIFY) "$(IMAGES)"
 endif
 
+# The web app, with the camera that CAMERA names, the first one of this machine, or a rendered scene.
+studio: $(VENV)/.samples
+	[ -d $(BUNDLE) ] || $(BIN)/hyperflow-export bundle models/small -o $(BUNDLE)
+	$(BIN)/python samples/studio/studio.py --bundle $(BUNDLE) $(if $(CAMERA),--camera "$(CAMERA)")
+
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
 gpu: $(VENV)/.dev
 	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[dev,pycuda]"
 	$(BIN)/python -m pytest -m gpu tests/gpu
+
+# The cameras' tests once more with Debian's OpenCV, which is built with GStreamer.
+gstreamer:
+	scripts/gstreamer_environment.sh build/gstreamer-env
+	build/gstreamer-env/bin/python -m pytest tests/runtime/cameras
 
 # Engines of every graph and precision, ahead of time, for every GPU that TensorRT for RTX builds the drift for.
 engines: $(VENV)/.dev
@@ -48,11 +60,11 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 	MYPYPATH=sdk:export:runtime:benchmarks:benchmarks/studies $(BIN)/mypy --strict $(wildcard benchmarks/studies/*.py)
-	cd samples/folder_classifier && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml classify.py
-	cd samples/rendered_objects && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml render.py
+	for entry in $(SAMPLE_ENTRIES); do \
+	  (cd samples/$$(dirname $$entry) && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml $$(basename $$entry)); \
+	done
 	MYPYPATH=scripts:runtime $(BIN)/mypy --strict scripts/check_arm64.py scripts/check_jetson_image.py scripts/emulation/answers.py
 	MYPYPATH=tests/runtime/tensorrt $(BIN)/mypy --strict -p stand_in
-	cd samples/triton_client && ../../$(BIN)/mypy --strict --config-file ../../pyproject.toml classify.py
 
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
@@ -78,6 +90,10 @@ $(VENV)/.demo: $(VENV)/.created pyproject.toml constraints.txt
 	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[export]"
 	touch $@
 
+$(VENV)/.samples: $(VENV)/.created pyproject.toml constraints.txt
+	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[export,samples]"
+	touch $@ $(VENV)/.demo
+
 $(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt
 	$(BIN)/pip install -q $(PIP_ARGS) -c constraints.txt -e ".[dev]"
-	touch $@ $(VENV)/.demo
+	touch $@ $(VENV)/.demo $(VENV)/.samples

@@ -16,7 +16,7 @@ from emulation.wheels import build_project_wheel, fetch_wheels
 
 __all__ = ["Environment", "make_environment"]
 
-_TESTING = ("pytest", "hypothesis")
+_TESTING = ("pytest", "hypothesis", "opencv-python-headless")  # a device has an OpenCV of its own
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def test_it_is_valid_by_the_schema_of_compose() -> None:
 def test_every_service_has_known_keys_and_builds_a_dockerfile_of_the_project(
     services: dict[str, dict[str, Any]],
 ) -> None:
-    assert set(services) == {"jetson", "engine", "cpu"}
+    assert set(services) == {"jetson", "engine", "studio", "cpu"}
     for service in services.values():
         assert set(service) <= KNOWN
         assert (ROOT / service["build"]["dockerfile"]).is_file()
