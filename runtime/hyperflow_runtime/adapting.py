@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from hyperflow_runtime.adaptation import Adaptation, direct_classifier
 from hyperflow_runtime.backends.protocol import Array, Backend
 from hyperflow_runtime.bundle.manifest import Manifest
 from hyperflow_runtime.classifier import Classifier
@@ -18,23 +15,11 @@ from hyperflow_runtime.guard import LeaveOneOut, choose_candidate, leave_one_out
 from hyperflow_runtime.preprocessing import normalise
 from hyperflow_runtime.prototypes import prototypes_of
 from hyperflow_runtime.results import AdaptReport, GuardCandidate
+from hyperflow_runtime.stopwatch import Stopwatch
 from hyperflow_runtime.support import Support
 from hyperflow_runtime.unknown import MIN_LEFT_OUT, unknown_threshold
 
 __all__ = ["adapt_support"]
-
-
-@dataclass
-class _Stopwatch:
-    """Milliseconds of each stage."""
-
-    timings_ms: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.timings_ms[name] += (time.perf_counter() - start) * 1e3
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +39,7 @@ class _Candidates:
     def __init__(self, backend: Backend, manifest: Manifest, theta_0: Array, support: Support) -> None:
         self._backend, self._manifest, self._theta_0, self._support = backend, manifest, theta_0, support
         self._base, self.labels_onehot = support.features, support.labels_onehot
-        self.watch = _Stopwatch()
+        self.watch = Stopwatch()
         self.n_encoded = 0
 
     @property
@@ -126,9 +111,30 @@ def _try_all(candidates: _Candidates, step_sizes: tuple[float, ...]) -> tuple[li
     return tried, failures
 
 
+def _report(
+    support: Support, candidates: _Candidates, tried: list[_Candidate], chosen: _Candidate,
+    losses: list[float | None], guarded: bool, failures: list[str], threshold: float,
+) -> AdaptReport:  # fmt: skip
+    return AdaptReport(
+        n_shots=support.n_shots,
+        step_size=chosen.step_size,
+        guarded=guarded,
+        candidates=tuple(
+            GuardCandidate(candidate.step_size, loss, candidate.left_out.accuracy, candidate is chosen)
+            for candidate, loss in zip(tried, losses, strict=True)
+        ),
+        leave_one_out_accuracy=chosen.left_out.accuracy,
+        unknown_threshold=threshold,
+        step_norms=max((candidate.step_norms for candidate in tried), key=sum),
+        timings_ms=dict(candidates.watch.timings_ms),
+        n_encoded=candidates.n_encoded,
+        notes=(*_notes(support, chosen.left_out), *failures),
+    )
+
+
 def adapt_support(
     backend: Backend, manifest: Manifest, theta_0: Array, support: Support, *, step_size: float | None, guard: bool
-) -> tuple[Classifier, AdaptReport]:
+) -> Adaptation:
     """Adapt to a support set.
 
     Args:
@@ -164,19 +170,11 @@ def adapt_support(
     classifier = Classifier(
         support.labels, chosen.theta, prototypes, chosen.step_size, threshold, manifest.head.logit_scale
     )
-    report = AdaptReport(
-        n_shots=support.n_shots,
-        step_size=chosen.step_size,
-        guarded=guarded,
-        candidates=tuple(
-            GuardCandidate(candidate.step_size, loss, candidate.left_out.accuracy, candidate is chosen)
-            for candidate, loss in zip(tried, losses, strict=True)
-        ),
-        leave_one_out_accuracy=chosen.left_out.accuracy,
-        unknown_threshold=threshold,
-        step_norms=max((candidate.step_norms for candidate in tried), key=sum),
-        timings_ms=dict(candidates.watch.timings_ms),
-        n_encoded=candidates.n_encoded,
-        notes=(*_notes(support, chosen.left_out), *failures),
+    report = _report(support, candidates, tried, chosen, losses, guarded, failures, threshold)
+    return Adaptation(
+        classifier,
+        direct_classifier(support, manifest.head, theta_0),
+        support,
+        {shot.shot_id: feature for shot, feature in zip(support.shots, chosen.features, strict=True)},
+        report,
     )
-    return classifier, report

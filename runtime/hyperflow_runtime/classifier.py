@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,9 +38,12 @@ class Classifier:
         """Answer for features (Q, D) that were computed under this theta."""
         cosines = cosine_scores(features, self.prototypes)
         probabilities = softmax(np.float32(self.logit_scale) * cosines)
-        return [self._prediction(c, p, allow_unknown) for c, p in zip(cosines, probabilities, strict=True)]
+        return [
+            self._prediction(*row, allow_unknown=allow_unknown)
+            for row in zip(features, cosines, probabilities, strict=True)
+        ]
 
-    def _prediction(self, cosines: Array, probabilities: Array, allow_unknown: bool) -> Prediction:
+    def _prediction(self, feature: Array, cosines: Array, probabilities: Array, *, allow_unknown: bool) -> Prediction:
         best = int(cosines.argmax())
         is_unknown = allow_unknown and float(cosines[best]) < self.unknown_threshold
         return Prediction(
@@ -49,6 +52,7 @@ class Classifier:
             scores=dict(zip(self.labels, probabilities.tolist(), strict=True)),
             cosine=float(cosines[best]),
             unknown_threshold=self.unknown_threshold,
+            feature=feature,
         )
 
     def without_class(self, label: str) -> Classifier | None:
@@ -60,7 +64,11 @@ class Classifier:
 
     def with_renamed_class(self, old: str, new: str) -> Classifier:
         """The same with one class under another name."""
-        return replace(self, labels=tuple(new if name == old else name for name in self.labels))
+        return self.with_labels({old: new})
+
+    def with_labels(self, new_names: Mapping[str, str]) -> Classifier:
+        """The same with several classes under other names, all at once."""
+        return replace(self, labels=tuple(new_names.get(name, name) for name in self.labels))
 
     def _named(self, indices: Sequence[int]) -> tuple[str, ...]:
         return tuple(self.labels[index] for index in indices)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["AdaptReport", "GuardCandidate", "Prediction"]
 
@@ -18,6 +21,8 @@ class Prediction:
         scores: Probability of every class, adding up to 1.
         cosine: Similarity to the best class's prototype, in -1..1.
         unknown_threshold: Cosine below which `label` is None.
+        feature: Of the frame, (D,), under the theta that answered.
+        timings_ms: Milliseconds of `preprocess`, `encode` and `head`, of the whole batch that the frame was part of.
     """
 
     label: str | None
@@ -25,6 +30,8 @@ class Prediction:
     scores: Mapping[str, float]
     cosine: float
     unknown_threshold: float
+    feature: NDArray[np.float32] = field(repr=False, compare=False)
+    timings_ms: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def best(self) -> str:

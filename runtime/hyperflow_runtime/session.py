@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
 import numpy as np
 
+from hyperflow_runtime.adaptation import Adaptation, direct_classifier
 from hyperflow_runtime.adaptation_file import load_adaptation, save_adaptation
 from hyperflow_runtime.adapting import adapt_support
-from hyperflow_runtime.backends.protocol import Backend
+from hyperflow_runtime.backends.protocol import Array, Backend
 from hyperflow_runtime.baking import EncoderSlot
 from hyperflow_runtime.bundle.reader import Bundle
-from hyperflow_runtime.classifier import Classifier
-from hyperflow_runtime.errors import AdaptationError, FrameError, SupportError
+from hyperflow_runtime.errors import AdaptationError, SupportError
 from hyperflow_runtime.frames import Frame
-from hyperflow_runtime.preprocessing import ColourOrder, crop_and_resize, normalise
+from hyperflow_runtime.history import History, InForce, Moment
+from hyperflow_runtime.preprocessing import ColourOrder
 from hyperflow_runtime.results import AdaptReport, Prediction
+from hyperflow_runtime.seeing import Eye, as_frames
+from hyperflow_runtime.stopwatch import Stopwatch
 from hyperflow_runtime.support import Shot, Support, check_label
 
 __all__ = ["Session"]
-
-_MAX_UNDO = 100
 
 
 class Session:
@@ -31,8 +33,11 @@ class Session:
 
     Frames are BGR uint8 arrays of any size, as OpenCV gives them; say `colour_order="rgb"` for RGB. Editing the support
     does not change what `predict` answers until `adapt` is called, except that a removed class is never predicted
-    and a renamed one answers to its new name. Any thread may call any method: edits and `adapt` wait for each other,
-    predictions wait for nothing and use the last adaptation.
+    and a renamed one answers to its new name.
+
+    Any thread may call any method. Predictions and properties wait for nothing. Edits wait for each other, never for
+    encoding or adapting. Adaptations wait for each other; one that was overtaken by an edit is put in force without
+    the classes that went and under the names that are new, and `is_stale` stays True.
 
     Example:
         >>> with open_bundle("build/small.hyperflow") as model:  # doctest: +SKIP
@@ -45,28 +50,65 @@ class Session:
 
     def __init__(self, backend: Backend, bundle: Bundle, *, colour_order: ColourOrder, bake: bool) -> None:
         """Start empty; use `Model.session` instead."""
-        self._backend, self._bundle, self._colour_order, self._bake = backend, bundle, colour_order, bake
-        self._lock = threading.RLock()
-        self._support = Support()
-        self._in_force: tuple[Classifier, EncoderSlot] | None = None
-        self._history: list[tuple[Support, tuple[Classifier, EncoderSlot] | None, bool]] = []
+        self._backend, self._bundle, self._bake = backend, bundle, bake
+        self._editing, self._adapting = threading.RLock(), threading.Lock()
+        self._now, self._history = Moment(), History()
         self._next_shot_id = 0
-        self._is_stale = False
+        self._eye = Eye(bundle.manifest.preprocessing, colour_order)
+        self._base = EncoderSlot(backend, bundle.theta_0)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Classes of the support, in the order of their first shot."""
-        return self._support.labels
+        return self._now.support.labels
 
     @property
     def n_shots(self) -> dict[str, int]:
         """Support images of each class."""
-        return self._support.n_shots
+        return self._now.support.n_shots
+
+    @property
+    def shots(self) -> tuple[Shot, ...]:
+        """All support images, in the order they were added, each with its id, class, feature and pixels."""
+        return self._now.support.shots
 
     @property
     def is_stale(self) -> bool:
         """Whether the support was changed since the last `adapt`."""
-        return self._is_stale
+        return self._now.is_stale
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether there is something to predict with."""
+        return self._now.in_force is not None
+
+    @property
+    def report(self) -> AdaptReport | None:
+        """Of the adaptation in force; None before the first, and for one that was loaded from a file."""
+        in_force = self._now.in_force
+        return None if in_force is None else in_force.adaptation.report
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether `undo` has something to take back."""
+        return bool(self._history)
+
+    @property
+    def version(self) -> int:
+        """Grows with every change of the support and of the adaptation in force."""
+        return self._now.version
+
+    def support_features(self, *, adapted: bool = True) -> Array:
+        """Features of `shots`, (S, D), for a map or a measure of one's own.
+
+        Args:
+            adapted: Under the theta in force; False for theta_0.
+
+        Raises:
+            AdaptationError: No shots, or with `adapted` some that the adaptation in force has not seen: adapt first.
+                One that was loaded from a file has seen none until `adapt` is called.
+        """
+        return self._now.support_features(adapted=adapted)
 
     @overload
     def add(self, label: str, frames: Frame) -> int: ...
@@ -87,52 +129,28 @@ class Session:
             SupportError: A bad name, nothing to add, too many shots or classes, or features that are not finite.
             BackendError: The model is closed, or the graph failed.
         """
-        single = isinstance(frames, np.ndarray) and frames.ndim < 4
-        try:
-            new_frames: list[Frame] = [frames] if isinstance(frames, np.ndarray) and single else list(frames)
-        except TypeError as error:
-            raise FrameError(f"frames must be arrays, got {type(frames).__name__}; use read_image for files") from error
+        new_frames, single = as_frames(frames)
         check_label(label)
         if not new_frames:
             raise SupportError(f"no frame to add to class {label!r:.80}")
-        with self._lock:
-            self._check_limits(label, len(new_frames))
-            shots = self._encoded_shots(label, new_frames)
-            self._edit(self._support.with_shots(shots))
+        limits = self._bundle.manifest.limits
+        self._now.support.check_room(label, len(new_frames), limits)  # before the work; others may still come first
+        encoded = self._eye.shots(label, new_frames, self._base.encoder)
+        with self._editing:
+            self._now.support.check_room(label, len(new_frames), limits)
+            shots = tuple(self._with_new_ids(encoded))
+            self._edit(self._now.support.with_shots(shots))
         ids = [shot.shot_id for shot in shots]
         return ids[0] if single else ids
 
-    def _check_limits(self, label: str, n_new: int) -> None:
-        limits = self._bundle.manifest.limits
-        if len(self._support.shots) + n_new > limits.max_support:
-            raise SupportError(
-                f"{len(self._support.shots)} shots and {n_new} more exceed the bundle's limit of {limits.max_support}; "
-                "remove some, or export a bundle with a larger --max-support"
-            )
-        if label not in self.labels and len(self.labels) >= limits.max_ways:
-            raise SupportError(
-                f"class {label!r:.80} would be number {len(self.labels) + 1}, the bundle's limit is {limits.max_ways}; "
-                "remove a class, or export a bundle with a larger --max-ways"
-            )
-
-    def _encoded_shots(self, label: str, frames: Sequence[Frame]) -> tuple[Shot, ...]:
-        rule = self._bundle.manifest.preprocessing
-        images = np.stack([crop_and_resize(frame, rule, self._colour_order) for frame in frames])
-        features = self._backend.encode(normalise(images, rule), self._bundle.theta_0)
-        if not np.isfinite(features).all():
-            raise SupportError(
-                f"the backbone gives features that are not finite for class {label!r:.80}; export it again"
-            )
+    def _with_new_ids(self, shots: Sequence[Shot]) -> list[Shot]:
         first = self._next_shot_id
-        self._next_shot_id += len(images)
-        return tuple(Shot(first + i, label, features[i], images[i]) for i in range(len(images)))
+        self._next_shot_id += len(shots)
+        return [replace(shot, shot_id=first + index) for index, shot in enumerate(shots)]
 
-    def _edit(self, support: Support, in_force: tuple[Classifier, EncoderSlot] | None = None) -> None:
-        self._history.append((self._support, self._in_force, self._is_stale))
-        del self._history[:-_MAX_UNDO]
-        self._support, self._is_stale = support, True
-        if in_force is not None:
-            self._in_force = in_force
+    def _edit(self, support: Support, *, is_stale: bool = True) -> None:
+        self._history.keep(self._now)
+        self._now = replace(self._now, support=support, is_stale=is_stale, version=self._now.version + 1)
 
     def remove(self, shot_id: int) -> None:
         """Remove one shot; its class goes with its last shot.
@@ -140,11 +158,10 @@ class Session:
         Raises:
             SupportError: No such shot.
         """
-        with self._lock:
-            support = self._support.without_shot(shot_id)
-            gone = set(self.labels) - set(support.labels)
+        with self._editing:
+            labels, support = self.labels, self._now.support.without_shot(shot_id)
             self._edit(support)
-            for label in gone:
+            for label in set(labels) - set(support.labels):
                 self._forget(label)
 
     def remove_class(self, label: str) -> None:
@@ -153,14 +170,15 @@ class Session:
         Raises:
             SupportError: No such class.
         """
-        with self._lock:
-            self._edit(self._support.without_class(label))
+        with self._editing:
+            self._edit(self._now.support.without_class(label))
             self._forget(label)
 
     def _forget(self, label: str) -> None:
-        if self._in_force is not None:
-            classifier = self._in_force[0].without_class(label)
-            self._serve(None if classifier is None else (classifier, self._in_force[1]))
+        in_force = self._now.in_force
+        if in_force is not None:
+            adaptation = in_force.adaptation.without_class(label)
+            self._serve(None if adaptation is None else InForce(adaptation, in_force.slot))
 
     def rename_class(self, old: str, new: str) -> None:
         """Give a class another name; nothing needs to adapt for that.
@@ -168,12 +186,11 @@ class Session:
         Raises:
             SupportError: No such class, a bad name, or one that is taken.
         """
-        with self._lock:
-            was_stale = self._is_stale
-            support = self._support.with_renamed_class(old, new)
-            in_force = self._in_force and (self._in_force[0].with_renamed_class(old, new), self._in_force[1])
-            self._edit(support, in_force)
-            self._is_stale = was_stale
+        with self._editing:
+            in_force = self._now.in_force
+            self._edit(self._now.support.with_renamed_class(old, new), is_stale=self._now.is_stale)
+            if in_force is not None:
+                self._serve(InForce(in_force.adaptation.with_renamed_class(old, new), in_force.slot))
 
     def undo(self) -> None:
         """Take back the last change of the support, together with any `adapt` since, without adapting again.
@@ -181,11 +198,10 @@ class Session:
         Raises:
             SupportError: There is nothing to take back.
         """
-        with self._lock:
-            if not self._history:
-                raise SupportError("nothing to undo")
-            self._support, in_force, self._is_stale = self._history.pop()
-            self._serve(in_force)
+        with self._editing:
+            before = self._history.take_back()
+            self._serve(before.in_force)
+            self._now = replace(before, version=self._now.version + 1)
 
     def adapt(self, *, step_size: float | None = None, guard: bool = True) -> AdaptReport:
         """Adapt to the support, without a gradient.
@@ -201,60 +217,71 @@ class Session:
         """
         if step_size is not None and not np.isfinite(step_size):
             raise AdaptationError(f"step_size must be finite, got {step_size}")
-        with self._lock:
-            bundle = self._bundle
-            classifier, report = adapt_support(
-                self._backend, bundle.manifest, bundle.theta_0, self._support, step_size=step_size, guard=guard
+        with self._adapting:
+            bundle, support = self._bundle, self._now.support
+            adaptation = adapt_support(
+                self._backend, bundle.manifest, bundle.theta_0, support, step_size=step_size, guard=guard
             )
-            self._put_in_force(classifier)
-        return report
+            with self._editing:
+                self._put_in_force(adaptation)
+        assert adaptation.report is not None
+        return adaptation.report
 
-    def _put_in_force(self, classifier: Classifier) -> None:
-        self._serve((classifier, EncoderSlot(self._backend, classifier.theta)))
-        self._is_stale = False
+    def _put_in_force(self, adaptation: Adaptation) -> None:
+        """Serve an adaptation, less what was edited away while it was computed."""
+        support, is_stale = self._now.support, adaptation.support is not self._now.support
+        edited = adaptation.as_edited(support) if is_stale else adaptation
+        slot = EncoderSlot(self._backend, adaptation.classifier.theta)
+        self._serve(None if edited is None else InForce(edited, slot))
+        self._now = replace(self._now, is_stale=is_stale)
 
-    def _serve(self, in_force: tuple[Classifier, EncoderSlot] | None) -> None:
+    def _serve(self, in_force: InForce | None) -> None:
         """Change what predictions use; of all the thetas in the history, only the one in force stays baked."""
         if in_force is not None and self._bake:
-            in_force[1].start_baking()
-        before, self._in_force = self._in_force, in_force
-        if before is not None and (in_force is None or in_force[1] is not before[1]):
-            before[1].drop_baked()
+            in_force.slot.start_baking()
+        before = self._now.in_force
+        self._now = replace(self._now, in_force=in_force, version=self._now.version + 1)
+        if before is not None and (in_force is None or in_force.slot is not before.slot):
+            before.slot.drop_baked()
 
     def wait_until_baked(self) -> None:
         """Return when the faster encoder of the last `adapt` is in use. Predictions never need this; benchmarks do."""
-        in_force = self._in_force
+        in_force = self._now.in_force
         if in_force is not None:
-            in_force[1].wait()
+            in_force.slot.wait()
 
-    def predict(self, frame: Frame, *, allow_unknown: bool = True) -> Prediction:
+    def predict(self, frame: Frame, *, allow_unknown: bool = True, adapted: bool = True) -> Prediction:
         """Classify one frame.
 
         Args:
             frame: See the class.
             allow_unknown: False always names a class.
+            adapted: False answers as if nothing had been adapted: theta_0 and its own prototypes of the same support.
 
         Raises:
             AdaptationError: `adapt` was never called, or every class was removed.
             FrameError: The frame cannot be used.
             BackendError: The model is closed, or the graph failed.
         """
-        return self.predict_batch([frame], allow_unknown=allow_unknown)[0]
+        return self.predict_batch([frame], allow_unknown=allow_unknown, adapted=adapted)[0]
 
-    def predict_batch(self, frames: Sequence[Frame], *, allow_unknown: bool = True) -> list[Prediction]:
+    def predict_batch(
+        self, frames: Sequence[Frame], *, allow_unknown: bool = True, adapted: bool = True
+    ) -> list[Prediction]:
         """Classify several frames in one run of the graph; see `predict`."""
-        in_force = self._in_force
+        in_force = self._now.in_force
         if in_force is None:
             raise AdaptationError("nothing to predict with: add shots of two or more classes, then call adapt()")
         if not len(frames):
             return []
-        classifier, slot = in_force
-        rule = self._bundle.manifest.preprocessing
-        images = np.stack([crop_and_resize(frame, rule, self._colour_order) for frame in frames])
-        features = slot.encoder.encode(normalise(images, rule))
+        classifier, slot = in_force.answering(self._base, adapted=adapted)
+        watch = Stopwatch()
+        features = self._eye.features(frames, slot.encoder, watch)
         if not np.isfinite(features).all():
             raise AdaptationError("features of the frame are not finite; adapt again, or adapt(step_size=0.0)")
-        return classifier.predictions(features, allow_unknown=allow_unknown)
+        with watch.stage("head"):
+            answers = classifier.predictions(features, allow_unknown=allow_unknown)
+        return [replace(answer, timings_ms=watch.timings_ms) for answer in answers]
 
     def save(self, path: str | Path, *, with_images: bool = True, overwrite: bool = False) -> None:
         """Write the adaptation to a file that `Model.session(path)` opens.
@@ -268,12 +295,13 @@ class Session:
             AdaptationError: Not adapted yet, or the support was changed since.
             AdaptationFileError: The file exists or cannot be written; an old file is untouched.
         """
-        with self._lock:
-            if self._in_force is None or self._is_stale:
-                raise AdaptationError("the support was changed since the last adapt(); adapt, then save")
-            save_adaptation(
-                Path(path), self._support, self._in_force[0], self._bundle, with_images=with_images, overwrite=overwrite
-            )
+        now = self._now
+        if now.in_force is None or now.is_stale:
+            raise AdaptationError("the support was changed since the last adapt(); adapt, then save")
+        save_adaptation(
+            Path(path), now.support, now.in_force.adaptation.classifier, self._bundle,
+            with_images=with_images, overwrite=overwrite,
+        )  # fmt: skip
 
     def load(self, path: str | Path) -> None:
         """Put a saved adaptation in the place of what the session holds. `undo` takes it back.
@@ -281,8 +309,9 @@ class Session:
         Raises:
             AdaptationFileError: Missing, torn, or of another bundle; the session is unchanged.
         """
-        support, classifier = load_adaptation(Path(path), self._bundle)
-        with self._lock:
+        loaded, classifier = load_adaptation(Path(path), self._bundle)
+        with self._editing:
+            support = Support(tuple(self._with_new_ids(loaded.shots)))
+            direct = direct_classifier(support, self._bundle.manifest.head, self._bundle.theta_0)
             self._edit(support)
-            self._next_shot_id = max(self._next_shot_id, len(support.shots))
-            self._put_in_force(classifier)
+            self._put_in_force(Adaptation(classifier, direct, support, {}, None))

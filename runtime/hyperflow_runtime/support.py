@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperflow_runtime.backends.protocol import Array
+from hyperflow_runtime.bundle.manifest import Limits
 from hyperflow_runtime.errors import SupportError
 
 __all__ = ["Shot", "Support", "check_label"]
@@ -86,6 +87,23 @@ class Support:
     def _require_class(self, label: str) -> None:
         if label not in self.labels:
             raise SupportError(f"no class {label!r:.80}; the classes are {', '.join(self.labels) or '(none)'}")
+
+    def check_room(self, label: str, n_new: int, limits: Limits) -> None:
+        """Check that shots of a class can be added.
+
+        Raises:
+            SupportError: Too many shots or classes for the bundle.
+        """
+        if len(self.shots) + n_new > limits.max_support:
+            raise SupportError(
+                f"{len(self.shots)} shots and {n_new} more exceed the bundle's limit of {limits.max_support}; "
+                "remove some, or export a bundle with a larger --max-support"
+            )
+        if label not in self.labels and len(self.labels) >= limits.max_ways:
+            raise SupportError(
+                f"class {label!r:.80} would be number {len(self.labels) + 1}, the bundle's limit is {limits.max_ways}; "
+                "remove a class, or export a bundle with a larger --max-ways"
+            )
 
     def with_shots(self, shots: tuple[Shot, ...]) -> Support:
         """Add shots at the end."""
