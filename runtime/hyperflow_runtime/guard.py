@@ -35,6 +35,14 @@ class LeaveOneOut:
         return self.cosines[np.arange(len(self.labels)), self.labels]
 
     @property
+    def nearest_other_cosines(self) -> Features:
+        """Cosine of each image to the nearest class that is not its own, (M,); needs two classes."""
+        others = self.cosines.copy()
+        others[np.arange(len(self.labels)), self.labels] = -1.0
+        nearest: Features = others.max(axis=1)
+        return nearest
+
+    @property
     def accuracy(self) -> float | None:
         """Share of images that their class wins, in 0..1; None when there was nothing to leave out."""
         return float((self.cosines.argmax(axis=1) == self.labels).mean()) if len(self.labels) else None

@@ -160,15 +160,28 @@ def test_every_candidate_needs_a_penalty() -> None:
 
 def test_the_threshold_lies_a_margin_below_the_mean_of_the_own_cosines() -> None:
     own = [0.9, 0.8, 0.7, 0.6]
-    left_out = left_out_of([[cosine, 0.0] for cosine in own], [0, 0, 0, 0])
+    left_out = left_out_of([[cosine, 0.5] for cosine in own], [0, 0, 0, 0])
 
     assert unknown_threshold(left_out, HEAD) == pytest.approx(0.75 - 2.0 * np.std(own, ddof=1), rel=1e-5)
 
 
 def test_equal_cosines_still_leave_some_margin() -> None:
-    left_out = left_out_of([[0.9, 0.0]] * 4, [0] * 4)
+    left_out = left_out_of([[0.9, 0.9]] * 4, [0] * 4)
 
     assert unknown_threshold(left_out, HEAD) == pytest.approx(0.9 - 2.0 * 1e-3, rel=1e-5)
+
+
+def test_near_copies_of_things_far_apart_leave_a_share_of_the_gap() -> None:
+    left_out = left_out_of([[0.95, 0.4], [0.951, 0.4], [0.4, 0.949], [0.4, 0.95]], [0, 0, 1, 1])
+
+    assert unknown_threshold(left_out, HEAD) == pytest.approx(0.95 - 0.3 * 0.55, rel=1e-4)
+
+
+def test_a_class_that_is_nearer_than_the_own_one_does_not_raise_the_threshold() -> None:
+    left_out = left_out_of([[0.2, 0.8], [0.3, 0.8], [0.8, 0.2], [0.8, 0.3]], [0, 0, 1, 1])
+    own = [0.2, 0.3, 0.2, 0.3]
+
+    assert unknown_threshold(left_out, HEAD) == pytest.approx(0.25 - 2.0 * np.std(own, ddof=1), rel=1e-5)
 
 
 @pytest.mark.parametrize("n", range(MIN_LEFT_OUT))

@@ -9,9 +9,10 @@ import torch
 
 from hyperflow.adapted.guard import leave_one_out_logits
 
-__all__ = ["unknown_threshold"]
+__all__ = ["threshold_of", "unknown_threshold"]
 
 _MIN_LEFT_OUT = 4  # fewer left-out images say too little about the spread of a class
+_SHARE_OF_GAP = 0.3  # at most this far from the own class towards the nearest other: near copies have no spread
 
 
 def unknown_threshold(features: torch.Tensor, labels_onehot: torch.Tensor, *, margin: float, floor: float) -> float:
@@ -30,5 +31,19 @@ def unknown_threshold(features: torch.Tensor, labels_onehot: torch.Tensor, *, ma
     cosines, labels = leave_one_out_logits(features, labels_onehot, 1.0)
     if len(labels) < _MIN_LEFT_OUT:
         return floor
+    return float(threshold_of(cosines, labels, margin))
+
+
+def threshold_of(cosines: torch.Tensor, labels: torch.Tensor, margin: float) -> torch.Tensor:
+    """Threshold from leave-one-out cosines.
+
+    Args:
+        cosines: (M, N).
+        labels: Classes of the images that were left out, (M,).
+        margin: See `unknown_threshold`.
+    """
     own = cosines.gather(1, labels[:, None])[:, 0]
-    return float(own.mean() - margin * own.std().clamp(min=1e-3))
+    nearest_other = cosines.scatter(1, labels[:, None], -1.0).max(dim=1).values
+    by_spread = own.mean() - margin * own.std().clamp(min=1e-3)
+    by_gap = own.mean() - _SHARE_OF_GAP * (own.mean() - nearest_other.mean()).clamp(min=0.0)
+    return torch.minimum(by_spread, by_gap)

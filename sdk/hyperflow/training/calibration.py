@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from hyperflow.adapted.guard import leave_one_out_logits
 from hyperflow.adapted.prototypes import cosine_scores, prototypes_of
+from hyperflow.adapted.unknown import threshold_of
 from hyperflow.episodes.sampling import episode_rng, sample_episode
 from hyperflow.images.packed import PackedSet
 from hyperflow.images.preprocessing import normalise
@@ -124,10 +125,7 @@ def _fit_unknown(few: list[_Trial], single: list[_Trial]) -> tuple[float, float]
 
 def _rejected(trials: list[_Trial], margin: float) -> float:
     """Share of unknown images that fall below their episode's threshold."""
-    below = [
-        trial.unknown_best < trial.own_cosines.mean() - margin * trial.own_cosines.std().clamp(min=1e-3)
-        for trial in trials
-    ]
+    below = [trial.unknown_best < threshold_of(trial.left_out, trial.left_out_labels, margin) for trial in trials]
     return torch.cat(below).float().mean().item()
 
 
