@@ -35,6 +35,10 @@ class Stage(Protocol):
     def shown(self) -> str | None:
         """What is to be seen now; None for the empty desk."""
 
+    @property
+    def in_turn(self) -> bool:
+        """Whether one thing is shown after the other."""
+
     def show(self, thing: str | None) -> None:
         """Show a thing, or the empty desk, until told otherwise.
 

@@ -9,6 +9,7 @@ import click
 
 from hyperflow_runtime._version import __version__
 from hyperflow_runtime.commands.benchmark import command as benchmark
+from hyperflow_runtime.commands.camera import command as camera
 from hyperflow_runtime.commands.doctor import command as doctor
 from hyperflow_runtime.errors import HyperflowRuntimeError
 
@@ -42,6 +43,7 @@ def main() -> None:
       hyperflow-runtime doctor
       hyperflow-runtime doctor --bundle desk.hyperflow
       hyperflow-runtime benchmark desk.hyperflow --store references
+      hyperflow-runtime camera /dev/video0 --snapshot desk.jpg
 
     \b
     Tab completion:
@@ -51,3 +53,4 @@ def main() -> None:
 
 main.add_command(doctor)
 main.add_command(benchmark)
+main.add_command(camera)

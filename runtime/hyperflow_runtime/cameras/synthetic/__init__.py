@@ -1,1 +1,1 @@
-"""A rendered scene with known labels, for trying and testing without a lens."""
+"""A rendered desk with one thing at a time: for trying the apps, and for tests."""
