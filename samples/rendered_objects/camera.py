@@ -1,17 +1,19 @@
 """The simulated camera: where it stands, and what its lens and sensor do to the light."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageFilter
+
 from light import Lamp
 from materials import Colour
 from noise import Field, white_noise
-from PIL import Image, ImageFilter
 from shapes import Plane
 
 Matrix = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.uint8]
 
 _BILINEAR = Image.Resampling.BILINEAR
 
@@ -54,10 +56,16 @@ def random_viewpoint(rng: np.random.Generator, size: int, tilt: tuple[float, flo
     return Viewpoint(np.linalg.inv(lens @ pose), unit, (float(flat[0]), float(flat[1])), rng.uniform(0, 2 * math.pi))
 
 
-def desk_plane(view: Viewpoint, size: int) -> Plane:
-    """Return where each pixel of a square image of `size` pixels looks at the desk."""
-    steps = np.arange(size, dtype=np.float32) + np.float32(0.5)
-    x, y = np.meshgrid(steps, steps)
+def with_margins(view: Viewpoint, left: int, top: int) -> Viewpoint:
+    """Return the viewpoint of a larger image that shows the same things `left` and `top` pixels further in."""
+    shift = np.array([[1.0, 0, -left], [0, 1.0, -top], [0, 0, 1.0]])
+    return replace(view, to_desk=view.to_desk @ shift)
+
+
+def desk_plane(view: Viewpoint, shape: tuple[int, int]) -> Plane:
+    """Return where each pixel of an image of `shape` (H, W) looks at the desk."""
+    down, right = (np.arange(side, dtype=np.float32) + np.float32(0.5) for side in shape)
+    x, y = np.meshgrid(right, down)
     rows = view.to_desk.astype(np.float32)
     u, v, w = (row[0] * x + row[1] * y + row[2] for row in rows)
     return Plane(u / w, v / w, view.lean)
@@ -100,16 +108,16 @@ def _tone_curve(light: Colour) -> Colour:
     return encoded
 
 
-def _window(size: int, lamp: Lamp, vignette: float) -> Field:
-    """Return the gain at each pixel from the lamp's falloff and the lens's vignette, shape (size, size)."""
-    steps = np.linspace(-1, 1, size, dtype=np.float32)
-    x, y = np.meshgrid(steps, steps)
+def _window(shape: tuple[int, int], lamp: Lamp, vignette: float) -> Field:
+    """Return the gain at each pixel from the lamp's falloff and the lens's vignette, of `shape` (H, W)."""
+    down, right = (np.linspace(-1, 1, side, dtype=np.float32) for side in shape)
+    x, y = np.meshgrid(right, down)
     slope = 1 + np.float32(lamp.falloff) * (x * np.float32(lamp.direction[0]) + y * np.float32(lamp.direction[1]))
     gain: Field = slope * (1 - np.float32(vignette) * (x * x + y * y) * np.float32(0.5))
     return gain
 
 
-def _blurred(pixels: npt.NDArray[np.uint8], rng: np.random.Generator) -> Field:
+def _blurred(pixels: Pixels, rng: np.random.Generator) -> Field:
     """Blur a photo (H, W, 3) by a random defocus and, in half of the photos, a shaking hand."""
     border = 4
     # Without the border the filters would darken the photo's rim.
@@ -127,8 +135,30 @@ def _blurred(pixels: npt.NDArray[np.uint8], rng: np.random.Generator) -> Field:
     return blurred[border:-border, border:-border]
 
 
+def develop(light: Colour, lamp: Lamp, *, exposure: float, vignette: float, supersampling: int) -> Pixels:
+    """Turn supersampled light into a photo by a perfect camera: sharp and without noise.
+
+    Args:
+        light: Linear light (H, W, 3), a multiple of `supersampling` on each side.
+        lamp: Gives the white balance and the falloff.
+        exposure: Gain, about 1.
+        vignette: How much darker the corners are than the centre, 0..0.5.
+        supersampling: How many samples per side make one pixel.
+
+    Returns:
+        RGB, uint8 of shape (H, W, 3) / `supersampling`.
+    """
+    rows, columns = light.shape[0] // supersampling, light.shape[1] // supersampling
+    grid = light.reshape(rows, supersampling, columns, supersampling, 3)
+    samples = [grid[:, row, :, column] for row in range(supersampling) for column in range(supersampling)]
+    pixels = np.add.reduce(samples) / np.float32(len(samples))
+    gains = np.asarray(lamp.warmth, dtype=np.float32) * np.float32(exposure)
+    pixels = pixels * gains * _window((rows, columns), lamp, vignette)[..., None]
+    return (_tone_curve(pixels) * np.float32(255)).astype(np.uint8)
+
+
 def expose(light: Colour, lamp: Lamp, rng: np.random.Generator, supersampling: int) -> Image.Image:
-    """Turn supersampled light into a photo.
+    """Turn supersampled light into a photo by a real camera.
 
     Args:
         light: Linear light (H, W, 3), a multiple of `supersampling` on each side.
@@ -139,15 +169,11 @@ def expose(light: Colour, lamp: Lamp, rng: np.random.Generator, supersampling: i
     Returns:
         An RGB image of (W, H) / `supersampling`.
     """
-    size = light.shape[0] // supersampling
-    grid = light.reshape(size, supersampling, size, supersampling, 3)
-    samples = [grid[:, row, :, column] for row in range(supersampling) for column in range(supersampling)]
-    pixels = np.add.reduce(samples) / np.float32(len(samples))
-    gains = np.asarray(lamp.warmth, dtype=np.float32) * np.float32(rng.uniform(0.85, 1.25))
-    pixels = pixels * gains * _window(size, lamp, rng.uniform(0.1, 0.4))[..., None]
-    encoded = _blurred((_tone_curve(pixels) * np.float32(255)).astype(np.uint8), rng)
+    exposure, vignette = rng.uniform(0.85, 1.25), rng.uniform(0.1, 0.4)
+    sharp = develop(light, lamp, exposure=exposure, vignette=vignette, supersampling=supersampling)
+    encoded = _blurred(sharp, rng)
     read, shot = rng.uniform(0.6, 2.0), rng.uniform(0.06, 0.24)
     spread = np.float32(read) + np.float32(shot) * np.sqrt(encoded)
-    shared = white_noise(rng, (size, size, 1)) * np.float32(0.7)
+    shared = white_noise(rng, (*encoded.shape[:2], 1)) * np.float32(0.7)
     encoded = encoded + (shared + white_noise(rng, encoded.shape) * np.float32(0.6)) * spread
     return Image.fromarray(np.clip(encoded, 0, 255).astype(np.uint8))

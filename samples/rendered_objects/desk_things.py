@@ -2,8 +2,9 @@
 
 import math
 
-import materials
 import numpy as np
+
+import materials
 from materials import BRUSHED, LACQUER, MATTE, POLISHED, RUBBER, SATIN, linear, mixed, pick
 from noise import smooth_noise
 from relief import Relief, rounded

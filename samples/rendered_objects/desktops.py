@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+
 from materials import Colour, mixed, pick
 from noise import Field, fractal_noise, smooth_noise, white_noise
 

@@ -2,8 +2,9 @@
 
 import math
 
-import materials
 import numpy as np
+
+import materials
 from materials import BRUSHED, CAST, POLISHED, SATIN, Finish, linear, pick
 from noise import Field
 from relief import Relief, rounded

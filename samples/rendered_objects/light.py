@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image, ImageFilter
+
 from materials import Colour
 from noise import Field, resized, white_noise
-from PIL import Image, ImageFilter
 from relief import Relief
 
 
@@ -29,13 +30,18 @@ class Lamp:
     falloff: float
 
 
-def random_lamp(rng: np.random.Generator) -> Lamp:
-    """Draw a lamp from anywhere around the desk, 35 to 65 degrees above it."""
-    azimuth, elevation = rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(35, 65))
+def random_lamp(rng: np.random.Generator, azimuth: tuple[float, float] = (0.0, 2 * math.pi)) -> Lamp:
+    """Draw a lamp 35 to 65 degrees above the desk.
+
+    Args:
+        rng: The only source of randomness.
+        azimuth: Range of the direction in which it stands, radians; anywhere around the desk, unless told.
+    """
+    turn, elevation = rng.uniform(*azimuth), math.radians(rng.uniform(35, 65))
     warm = rng.normal(0, 0.07)
     flat = math.cos(elevation)
     return Lamp(
-        direction=(flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)),
+        direction=(flat * math.cos(turn), flat * math.sin(turn), math.sin(elevation)),
         softness=rng.uniform(0.006, 0.028),
         ambient=rng.uniform(0.3, 0.5),
         warmth=(1 + warm, 1.0 + rng.normal(0, 0.015), 1 - warm),

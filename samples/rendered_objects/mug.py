@@ -3,8 +3,9 @@
 import math
 from itertools import pairwise
 
-import materials
 import numpy as np
+
+import materials
 from materials import GLAZE, LACQUER, SATIN, mixed, pick
 from noise import Field
 from relief import Relief, rounded

@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+
 from materials import Colour, Finish
 from noise import Field
 

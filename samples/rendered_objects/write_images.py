@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
 from scene import KINDS, render_object
 
 JPEG_QUALITY = 92
