@@ -62,6 +62,10 @@ class Adaptation:
         direct = self.direct and self.direct.with_renamed_class(old, new)
         return replace(self, classifier=self.classifier.with_renamed_class(old, new), direct=direct)
 
+    def was_made_from(self, support: Support) -> bool:
+        """Whether these are its shots, whatever their classes are called by now."""
+        return [shot.shot_id for shot in support.shots] == [shot.shot_id for shot in self.support.shots]
+
     def as_edited(self, support: Support) -> Adaptation | None:
         """Follow edits that were made while it was computed: classes that went are not answered, new names are.
 

@@ -1,8 +1,9 @@
-"""What a session holds at one moment, and the moments before, for undo."""
+"""What a session holds, and what it held before, for undo."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -41,6 +42,17 @@ class InForce:
             raise AdaptationError("the loaded file holds no shots, so there is no answer without adapting")
         return self.adaptation.direct, base
 
+    def without_classes(self, labels: Iterable[str]) -> InForce | None:
+        """The same without some classes; None when none would be left."""
+        adaptation: Adaptation | None = self.adaptation
+        for label in labels:
+            adaptation = adaptation and adaptation.without_class(label)
+        return None if adaptation is None else replace(self, adaptation=adaptation)
+
+    def with_renamed_class(self, old: str, new: str) -> InForce:
+        """The same with one class under another name."""
+        return replace(self, adaptation=self.adaptation.with_renamed_class(old, new))
+
 
 @dataclass(frozen=True, eq=False)
 class Moment:
@@ -49,7 +61,7 @@ class Moment:
     Attributes:
         support: All shots.
         in_force: What predictions use; None before the first adaptation.
-        is_stale: Whether the support was changed since that adaptation.
+        is_stale: Whether shots came or went since that adaptation.
         version: Grows with every change.
     """
 
@@ -72,26 +84,69 @@ class Moment:
 
 
 class History:
-    """The last moments before each change of the support."""
+    """What a session holds now, and what it held before each change of the support, for undo.
 
-    def __init__(self) -> None:
-        """Start empty."""
-        self._moments: list[Moment] = []
+    Any thread may read `now`, without a lock; changes are for one thread at a time.
 
-    def __bool__(self) -> bool:
-        return bool(self._moments)
+    Attributes:
+        now: Replaced as a whole by every change.
+    """
 
-    def keep(self, moment: Moment) -> None:
-        """Remember what was there before a change."""
-        self._moments.append(moment)
-        del self._moments[:-_MAX_UNDO]
+    def __init__(self, *, bake: bool) -> None:
+        """Start empty.
 
-    def take_back(self) -> Moment:
-        """Return what was there before the last change, and forget it.
+        Args:
+            bake: Prepare a faster encoder for each theta that is put in force.
+        """
+        self.now = Moment()
+        self._bake = bake
+        self._before: list[Moment] = []
+
+    @property
+    def can_take_back(self) -> bool:
+        """Whether there was a change that is still remembered."""
+        return bool(self._before)
+
+    def edit(self, support: Support, in_force: InForce | None, *, is_stale: bool) -> None:
+        """Change the support, and remember what was there before.
+
+        Args:
+            support: From now on.
+            in_force: Likewise.
+            is_stale: Likewise.
+        """
+        self._before.append(self.now)
+        del self._before[:-_MAX_UNDO]
+        self._enter(Moment(support, in_force, is_stale))
+
+    def put_in_force(self, adapted: InForce) -> None:
+        """Serve an adaptation, less what was edited away while it was computed. `take_back` takes it back, too.
+
+        Args:
+            adapted: Dropped when none of its classes is left, or when the support went back to what another one in
+                force was made from.
+        """
+        support = self.now.support
+        is_stale = not adapted.adaptation.was_made_from(support)
+        edited = None if is_stale and not self.now.is_stale else adapted.adaptation.as_edited(support)
+        if edited is not None:
+            self._enter(Moment(support, InForce(edited, adapted.slot), is_stale))
+
+    def take_back(self) -> None:
+        """Return to what was there before the last change of the support.
 
         Raises:
             SupportError: There is nothing to take back.
         """
-        if not self._moments:
+        if not self._before:
             raise SupportError("nothing to undo")
-        return self._moments.pop()
+        self._enter(self._before.pop())
+
+    def _enter(self, moment: Moment) -> None:
+        """Of all the thetas that are remembered, only the one in force stays baked."""
+        before, after = self.now.in_force, moment.in_force
+        if after is not None and self._bake:
+            after.slot.start_baking()
+        self.now = replace(moment, version=self.now.version + 1)
+        if before is not None and (after is None or after.slot is not before.slot):
+            before.slot.drop_baked()

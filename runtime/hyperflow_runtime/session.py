@@ -36,8 +36,9 @@ class Session:
     and a renamed one answers to its new name.
 
     Any thread may call any method. Predictions and properties wait for nothing. Edits wait for each other, never for
-    encoding or adapting. Adaptations wait for each other; one that was overtaken by an edit is put in force without
-    the classes that went and under the names that are new, and `is_stale` stays True.
+    encoding or adapting. Adaptations wait for each other. One that was overtaken by an edit is put in force without
+    the classes that went and under the names that are new, and `is_stale` stays True; one that was overtaken by an
+    `undo` or a `load` is dropped, unless it fits what is there now.
 
     Example:
         >>> with open_bundle("build/small.hyperflow") as model:  # doctest: +SKIP
@@ -50,12 +51,16 @@ class Session:
 
     def __init__(self, backend: Backend, bundle: Bundle, *, colour_order: ColourOrder, bake: bool) -> None:
         """Start empty; use `Model.session` instead."""
-        self._backend, self._bundle, self._bake = backend, bundle, bake
-        self._editing, self._adapting = threading.RLock(), threading.Lock()
-        self._now, self._history = Moment(), History()
+        self._backend, self._bundle = backend, bundle
+        self._editing, self._adapting = threading.Lock(), threading.Lock()
+        self._history = History(bake=bake)
         self._next_shot_id = 0
         self._eye = Eye(bundle.manifest.preprocessing, colour_order)
         self._base = EncoderSlot(backend, bundle.theta_0)
+
+    @property
+    def _now(self) -> Moment:
+        return self._history.now
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -74,7 +79,7 @@ class Session:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the support was changed since the last `adapt`."""
+        """Whether shots came or went since the adaptation in force."""
         return self._now.is_stale
 
     @property
@@ -91,7 +96,7 @@ class Session:
     @property
     def can_undo(self) -> bool:
         """Whether `undo` has something to take back."""
-        return bool(self._history)
+        return self._history.can_take_back
 
     @property
     def version(self) -> int:
@@ -139,7 +144,8 @@ class Session:
         with self._editing:
             self._now.support.check_room(label, len(new_frames), limits)
             shots = tuple(self._with_new_ids(encoded))
-            self._edit(self._now.support.with_shots(shots))
+            now = self._now
+            self._history.edit(now.support.with_shots(shots), now.in_force, is_stale=True)
         ids = [shot.shot_id for shot in shots]
         return ids[0] if single else ids
 
@@ -148,10 +154,6 @@ class Session:
         self._next_shot_id += len(shots)
         return [replace(shot, shot_id=first + index) for index, shot in enumerate(shots)]
 
-    def _edit(self, support: Support, *, is_stale: bool = True) -> None:
-        self._history.keep(self._now)
-        self._now = replace(self._now, support=support, is_stale=is_stale, version=self._now.version + 1)
-
     def remove(self, shot_id: int) -> None:
         """Remove one shot; its class goes with its last shot.
 
@@ -159,10 +161,7 @@ class Session:
             SupportError: No such shot.
         """
         with self._editing:
-            labels, support = self.labels, self._now.support.without_shot(shot_id)
-            self._edit(support)
-            for label in set(labels) - set(support.labels):
-                self._forget(label)
+            self._reduce_to(self._now.support.without_shot(shot_id))
 
     def remove_class(self, label: str) -> None:
         """Remove a class with all its shots; it is not predicted from now on.
@@ -171,14 +170,12 @@ class Session:
             SupportError: No such class.
         """
         with self._editing:
-            self._edit(self._now.support.without_class(label))
-            self._forget(label)
+            self._reduce_to(self._now.support.without_class(label))
 
-    def _forget(self, label: str) -> None:
-        in_force = self._now.in_force
-        if in_force is not None:
-            adaptation = in_force.adaptation.without_class(label)
-            self._serve(None if adaptation is None else InForce(adaptation, in_force.slot))
+    def _reduce_to(self, support: Support) -> None:
+        now = self._now
+        gone = set(now.support.labels) - set(support.labels)
+        self._history.edit(support, now.in_force and now.in_force.without_classes(gone), is_stale=True)
 
     def rename_class(self, old: str, new: str) -> None:
         """Give a class another name; nothing needs to adapt for that.
@@ -187,10 +184,10 @@ class Session:
             SupportError: No such class, a bad name, or one that is taken.
         """
         with self._editing:
-            in_force = self._now.in_force
-            self._edit(self._now.support.with_renamed_class(old, new), is_stale=self._now.is_stale)
-            if in_force is not None:
-                self._serve(InForce(in_force.adaptation.with_renamed_class(old, new), in_force.slot))
+            now = self._now
+            support = now.support.with_renamed_class(old, new)
+            in_force = now.in_force and now.in_force.with_renamed_class(old, new)
+            self._history.edit(support, in_force, is_stale=now.is_stale)
 
     def undo(self) -> None:
         """Take back the last change of the support, together with any `adapt` since, without adapting again.
@@ -199,9 +196,7 @@ class Session:
             SupportError: There is nothing to take back.
         """
         with self._editing:
-            before = self._history.take_back()
-            self._serve(before.in_force)
-            self._now = replace(before, version=self._now.version + 1)
+            self._history.take_back()
 
     def adapt(self, *, step_size: float | None = None, guard: bool = True) -> AdaptReport:
         """Adapt to the support, without a gradient.
@@ -222,27 +217,11 @@ class Session:
             adaptation = adapt_support(
                 self._backend, bundle.manifest, bundle.theta_0, support, step_size=step_size, guard=guard
             )
+            in_force = InForce(adaptation, EncoderSlot(self._backend, adaptation.classifier.theta))
             with self._editing:
-                self._put_in_force(adaptation)
+                self._history.put_in_force(in_force)
         assert adaptation.report is not None
         return adaptation.report
-
-    def _put_in_force(self, adaptation: Adaptation) -> None:
-        """Serve an adaptation, less what was edited away while it was computed."""
-        support, is_stale = self._now.support, adaptation.support is not self._now.support
-        edited = adaptation.as_edited(support) if is_stale else adaptation
-        slot = EncoderSlot(self._backend, adaptation.classifier.theta)
-        self._serve(None if edited is None else InForce(edited, slot))
-        self._now = replace(self._now, is_stale=is_stale)
-
-    def _serve(self, in_force: InForce | None) -> None:
-        """Change what predictions use; of all the thetas in the history, only the one in force stays baked."""
-        if in_force is not None and self._bake:
-            in_force.slot.start_baking()
-        before = self._now.in_force
-        self._now = replace(self._now, in_force=in_force, version=self._now.version + 1)
-        if before is not None and (in_force is None or in_force.slot is not before.slot):
-            before.slot.drop_baked()
 
     def wait_until_baked(self) -> None:
         """Return when the faster encoder of the last `adapt` is in use. Predictions never need this; benchmarks do."""
@@ -313,5 +292,6 @@ class Session:
         with self._editing:
             support = Support(tuple(self._with_new_ids(loaded.shots)))
             direct = direct_classifier(support, self._bundle.manifest.head, self._bundle.theta_0)
-            self._edit(support)
-            self._put_in_force(Adaptation(classifier, direct, support, {}, None))
+            adaptation = Adaptation(classifier, direct, support, {}, None)
+            in_force = InForce(adaptation, EncoderSlot(self._backend, classifier.theta))
+            self._history.edit(support, in_force, is_stale=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,11 +18,11 @@ class Stopwatch:
         timings_ms: Milliseconds by the stage's name.
     """
 
-    timings_ms: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    timings_ms: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time what runs inside, and add it to the stage."""
         start = time.perf_counter()
         yield
-        self.timings_ms[name] += (time.perf_counter() - start) * 1e3
+        self.timings_ms[name] = self.timings_ms.get(name, 0.0) + (time.perf_counter() - start) * 1e3

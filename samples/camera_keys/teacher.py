@@ -40,7 +40,7 @@ class Teacher:
         self.names = names
         self._session, self._journal, self._save_to, self._in_step = session, journal, save_to, in_step
         self._outcomes: SimpleQueue[AdaptReport | HyperflowRuntimeError] = SimpleQueue()
-        self._queue = ShotQueue(session, on_adapted=self._outcomes.put)
+        self._queue = ShotQueue(session, max_batch=1, on_adapted=self._outcomes.put)
         self._waiting: list[tuple[str, Future[int]]] = []
         self._last_shot_s: dict[int, float] = {}
         self._last_clear_s = -math.inf

@@ -62,7 +62,17 @@ def main(url: str, bundle: Path, support: Path, query: Path, name: str | None, t
 
 
 def _plain(backend: str, report: AdaptReport, queries: list[Path], answers: list[Prediction]) -> dict[str, object]:
-    photos = [{"photo": str(path), **dataclasses.asdict(answer)} for path, answer in zip(queries, answers, strict=True)]
+    photos = [
+        {
+            "photo": str(path),
+            "label": answer.label,
+            "probability": answer.probability,
+            "scores": dict(answer.scores),
+            "cosine": answer.cosine,
+            "unknown_threshold": answer.unknown_threshold,
+        }
+        for path, answer in zip(queries, answers, strict=True)
+    ]
     return {"backend": backend, "report": dataclasses.asdict(report), "photos": photos}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from hyperflow_runtime.cameras.source import EndOfSource, SourceFrame, Stage
@@ -17,10 +18,11 @@ _FPS = 10.0
 _MOST_FILES = 100_000
 
 
-def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
+def natural_order(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
     """Sort key by which `shot-9` comes before `shot-10`, in any mixture of digits and other characters."""
     parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
-    return tuple((0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts)
+    numbered = tuple((0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts)
+    return numbered, name  # the name itself decides between `a1` and `A01`
 
 
 class FolderSource:
@@ -99,21 +101,37 @@ class FolderSource:
 
 def _pictures(folder: Path) -> list[tuple[Path, str | None]]:
     top = folder.resolve(strict=True)
-    labelled = [(file, group.name) for group in _folders_in(top) for file in _files_in(group)]
-    listed: list[tuple[Path, str | None]] = [*((file, None) for file in _files_in(top)), *labelled]
-    if len(listed) > _MOST_FILES:
-        raise CameraError(f"{folder} holds {len(listed)} pictures, more than {_MOST_FILES}; name a smaller folder")
-    return [(file, label) for file, label in listed if file.resolve().is_relative_to(top)]
+    found: list[tuple[Path, str | None]] = [(file, None) for file in _listed(top, top, _is_picture)]
+    for group in _listed(top, top, _is_class_folder):
+        found += ((file, group.name) for file in _listed(group, top, _is_picture))
+        if len(found) > _MOST_FILES:
+            raise _too_many(folder)
+    return found
 
 
-def _folders_in(folder: Path) -> list[Path]:
+def _listed(folder: Path, top: Path, is_wanted: Callable[[os.DirEntry[str]], bool]) -> list[Path]:
+    """Return what is wanted of a folder, in natural order, without links that lead out of `top`."""
+    found: list[Path] = []
     with os.scandir(folder) as entries:
-        found = [Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+        for entry in entries:
+            if not entry.name.startswith(".") and is_wanted(entry) and _stays_below(entry, top):
+                found.append(Path(entry.path))
+                if len(found) > _MOST_FILES:
+                    raise _too_many(folder)
     return sorted(found, key=lambda path: natural_order(path.name))
 
 
-def _files_in(folder: Path) -> list[Path]:
-    with os.scandir(folder) as entries:
-        found = [Path(entry.path) for entry in entries if entry.is_file() and not entry.name.startswith(".")]
-    pictures = (path for path in found if path.suffix.lower() in _SUFFIXES)
-    return sorted(pictures, key=lambda path: natural_order(path.name))
+def _is_picture(entry: os.DirEntry[str]) -> bool:
+    return os.path.splitext(entry.name)[1].lower() in _SUFFIXES and os.path.isfile(entry.path)
+
+
+def _is_class_folder(entry: os.DirEntry[str]) -> bool:
+    return os.path.isdir(entry.path)
+
+
+def _stays_below(entry: os.DirEntry[str], top: Path) -> bool:
+    return not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(top)
+
+
+def _too_many(folder: Path) -> CameraError:
+    return CameraError(f"{folder} holds more than {_MOST_FILES} files; name a smaller folder")

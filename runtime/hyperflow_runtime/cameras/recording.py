@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tempfile
@@ -16,11 +17,11 @@ from hyperflow_runtime._version import __version__
 from hyperflow_runtime.cameras.captured import CapturedFrame
 from hyperflow_runtime.errors import CameraError
 
-__all__ = ["FRAMES_FILE", "HEADER_FILE", "RecordedFrame", "Recorder", "RecordingHeader"]
+__all__ = ["FRAMES_FILE", "HEADER_FILE", "MOST_FRAMES", "RecordedFrame", "Recorder", "RecordingHeader"]
 
 HEADER_FILE = "recording.json"
 FRAMES_FILE = "frames.jsonl"
-_MOST_FRAMES = 1_000_000
+MOST_FRAMES = 1_000_000
 
 
 class RecordingHeader(msgspec.Struct, frozen=True):
@@ -102,18 +103,18 @@ class Recorder:
             False when the recording is full, and the frame was not written.
 
         Raises:
-            CameraError: The disk is full, or the folder is gone.
+            CameraError: The disk is full, the folder is gone, or the recording was closed.
         """
         buffer = io.BytesIO()
         Image.fromarray(frame.image_bgr[:, :, ::-1]).save(buffer, "JPEG", quality=self._quality)
-        if self._n_bytes + buffer.tell() > self._max_bytes or self._n_frames >= _MOST_FRAMES:
+        if self._n_bytes + buffer.tell() > self._max_bytes or self._n_frames >= MOST_FRAMES:
             return False
         first_s = self._first_s = frame.captured_s if self._first_s is None else self._first_s
         name = f"{self._n_frames:06d}.jpg"
         line = RecordedFrame(name, round(max(frame.captured_s - first_s, 0.0), 6), frame.label)
         try:
             self._replace(name, buffer.getvalue())
-            self._lines.write(msgspec.json.encode(line) + b"\n")
+            self._append(msgspec.json.encode(line) + b"\n")
         except OSError as error:
             raise CameraError(
                 f"frame {self._n_frames} cannot be written to {self._folder} ({error.strerror}); those before are safe"
@@ -121,11 +122,29 @@ class Recorder:
         self._n_frames, self._n_bytes = self._n_frames + 1, self._n_bytes + buffer.tell()
         return True
 
+    def _append(self, line: bytes) -> None:
+        """Add a line to the list of frames; when only a part of it fits on the disk, take that back."""
+        if self._lines.closed:
+            raise CameraError(f"the recording in {self._folder} was closed; start another one")
+        end = self._lines.tell()
+        try:
+            if self._lines.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            self._lines.truncate(end)
+            self._lines.seek(end)
+            raise
+
     def _replace(self, name: str, data: bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".partial-", delete=False) as file:
-            file.write(data)
-        Path(file.name).chmod(0o644)
-        os.replace(file.name, self._folder / name)
+            partial = Path(file.name)
+            try:
+                file.write(data)
+                file.close()
+                partial.chmod(0o644)  # temporary files are for their owner alone; a recording is not
+                os.replace(partial, self._folder / name)
+            finally:
+                partial.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the list of frames; a second call does nothing."""

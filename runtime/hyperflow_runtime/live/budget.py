@@ -40,4 +40,4 @@ class FrameBudget:
             return 0
         mean_ms = duration_ms if self._mean_ms is None else self._mean_ms
         self._mean_ms = _MEMORY * mean_ms + (1 - _MEMORY) * duration_ms
-        return min(math.ceil(self._mean_ms / self._budget_ms) - 1, _MOST_SKIPPED)
+        return min(max(math.ceil(self._mean_ms / self._budget_ms) - 1, 0), _MOST_SKIPPED)

@@ -10,7 +10,7 @@ from types import TracebackType
 from hyperflow_runtime.cameras.camera import Camera
 from hyperflow_runtime.cameras.captured import CapturedFrame
 from hyperflow_runtime.cameras.source import EndOfSource
-from hyperflow_runtime.errors import AdaptationError, CameraError, HyperflowRuntimeError
+from hyperflow_runtime.errors import AdaptationError, CameraError
 from hyperflow_runtime.live.answer import LiveAnswer, LiveStatus
 from hyperflow_runtime.live.budget import FrameBudget
 from hyperflow_runtime.live.smoothing import SmoothedAnswer, Smoother
@@ -19,7 +19,7 @@ from hyperflow_runtime.session import Session
 
 __all__ = ["LiveAnswer", "LiveClassifier", "LiveStatus"]
 
-_POLL_S = 0.5
+_POLL_S = 0.2  # `close` waits for no longer
 _RATE_OVER_S = 2.0
 
 
@@ -63,7 +63,8 @@ class LiveClassifier:
         self._answer_times: deque[float] = deque(maxlen=512)
         self._n_answered = self._n_skipped = 0
         self._has_ended, self._closing = False, threading.Event()
-        self._thread = threading.Thread(target=self._run, name="hyperflow-live", daemon=True)
+        # Not a daemon: a process that ends while a graph runs would abort. It sees the main thread's end by itself.
+        self._thread = threading.Thread(target=self._run, name="hyperflow-live")
         self._thread.start()
 
     @property
@@ -77,8 +78,7 @@ class LiveClassifier:
         with self._changed:
             now_s = time.monotonic()
             recent = [at for at in self._answer_times if now_s - at <= _RATE_OVER_S]
-            span_s = now_s - recent[0] if recent else 0.0
-            fps = len(recent) / span_s if span_s > 0.2 else 0.0
+            fps = (len(recent) - 1) / max(recent[-1] - recent[0], now_s - recent[-1], 1e-6) if recent else 0.0
             error = None if self._newest is None else self._newest.error
             return LiveStatus(fps, self._n_answered, self._n_skipped, error, self._has_ended)
 
@@ -119,44 +119,53 @@ class LiveClassifier:
         self._thread.join()
 
     def _run(self) -> None:
-        after = -1
-        while not self._closing.is_set():
+        after = last_to_skip = -1
+        while not self._closing.is_set() and threading.main_thread().is_alive():
             try:
                 frame = self._camera.read(after=after, timeout_s=_POLL_S)
             except EndOfSource:
-                break
+                return self._end()
             except CameraError:  # its status tells; it may come back
                 self._closing.wait(0.0 if self._camera.status.state == "live" else 0.1)
                 continue
-            start_s = time.monotonic()
-            self._publish(self._answer(frame, start_s))
-            after = frame.index + self._budget.spend((time.monotonic() - start_s) * 1e3)
+            after = frame.index
+            if frame.index > last_to_skip:
+                start_s = time.monotonic()
+                self._publish(self._answer(frame, start_s))
+                last_to_skip = frame.index + self._budget.spend((time.monotonic() - start_s) * 1e3)
+
+    def _end(self) -> None:
         with self._changed:
-            self._has_ended = not self._closing.is_set()
+            self._has_ended = True
             self._changed.notify_all()
 
     def _answer(self, frame: CapturedFrame, start_s: float) -> LiveAnswer:
+        was_adapted = self._session.is_adapted
         prediction: Prediction | None = None
-        direct: Prediction | None = None
         smoothed: SmoothedAnswer | None = None
         error: str | None = None
         try:
             prediction = self._session.predict(frame.image_bgr)
-            if self.compare:
-                direct = self._session.predict(frame.image_bgr, adapted=False)
-            if self._smoother is not None:
-                smoothed = self._smoother.update(prediction, frame.captured_s)
+            smoothed = None if self._smoother is None else self._smoother.update(prediction, frame.captured_s)
         except AdaptationError as failure:
-            error = str(failure) if self._session.is_adapted else None
-        except HyperflowRuntimeError as failure:
-            error = str(failure)
-        if prediction is None and self._smoother is not None:
-            self._smoother.reset()
+            is_adapted = was_adapted and self._session.is_adapted  # it may have become so, or ceased, in between
+            error = str(failure) if is_adapted else None
+            if self._smoother is not None and not is_adapted:
+                self._smoother.reset()
+        except Exception as failure:  # a backend or a smoother of one's own may raise anything; the stream goes on
+            error = str(failure) or type(failure).__name__
+        direct = self._direct(frame) if self.compare and prediction is not None else None
         answered_s = time.monotonic()
         timings_ms = {"capture_age": (start_s - frame.captured_s) * 1e3}
         timings_ms |= {} if prediction is None else prediction.timings_ms
         timings_ms["total"] = (answered_s - frame.captured_s) * 1e3
         return LiveAnswer(frame, prediction, direct, smoothed, timings_ms, answered_s, error)
+
+    def _direct(self, frame: CapturedFrame) -> Prediction | None:
+        try:
+            return self._session.predict(frame.image_bgr, adapted=False)
+        except Exception:  # a file without shots was loaded, the last class went just now, or as above
+            return None
 
     def _publish(self, answer: LiveAnswer) -> None:
         with self._changed:

@@ -12,7 +12,7 @@ from types import TracebackType
 
 import numpy as np
 
-from hyperflow_runtime.errors import HyperflowRuntimeError, QueueFullError, SupportError
+from hyperflow_runtime.errors import BackendError, HyperflowRuntimeError, QueueFullError, SupportError
 from hyperflow_runtime.frames import Frame
 from hyperflow_runtime.results import AdaptReport
 from hyperflow_runtime.session import Session
@@ -20,7 +20,7 @@ from hyperflow_runtime.session import Session
 __all__ = ["ShotQueue"]
 
 _LOG = logging.getLogger(__name__)
-_BATCH = 8  # shots of one class that are encoded in one run
+_POLL_S = 0.5  # a process that ends without `close` waits for no longer
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class ShotQueue:
     """
 
     def __init__(
-        self, session: Session, *, max_waiting: int = 32, adapt: bool = True,
+        self, session: Session, *, max_waiting: int = 32, max_batch: int = 8, adapt: bool = True,
         on_adapted: Callable[[AdaptReport | HyperflowRuntimeError], object] | None = None,
     ) -> None:  # fmt: skip
         """Start with an empty queue.
@@ -52,24 +52,29 @@ class ShotQueue:
         Args:
             session: Gets the shots; stays the caller's.
             max_waiting: Shots that may wait, at least 1.
+            max_batch: Shots of one class that are encoded in one run, at least 1. They are one change of the session,
+                so with 1 `Session.undo` takes back one shot at a time.
             adapt: Adapt by itself after shots; otherwise on `request_adapt` alone.
             on_adapted: Called in the queue's thread with each report, or with the error that came instead.
 
         Raises:
-            ValueError: `max_waiting` is below 1.
+            ValueError: `max_waiting` or `max_batch` is below 1.
         """
-        if max_waiting < 1:
-            raise ValueError(f"max_waiting must be at least 1, got {max_waiting!r:.80}")
-        self._session, self._max_waiting, self._adapts, self._on_adapted = session, max_waiting, adapt, on_adapted
+        for name, value in (("max_waiting", max_waiting), ("max_batch", max_batch)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value!r:.80}")
+        self._session, self._adapts, self._on_adapted = session, adapt, on_adapted
+        self._max_waiting, self._max_batch = max_waiting, max_batch
         self._changed = threading.Condition()
         self._waiting: deque[_WaitingShot] = deque()
         self._is_busy = self._wants_adapt = self._is_closed = False
+        # Not a daemon: a process that ends while a graph runs would abort. It sees the main thread's end by itself.
         self._thread = threading.Thread(target=self._run, name="hyperflow-shots")
         self._thread.start()
 
     @property
     def n_waiting(self) -> int:
-        """Shots that are not encoded yet."""
+        """Shots that wait, without those that are being encoded."""
         return len(self._waiting)
 
     def offer(self, label: str, frame: Frame) -> Future[int]:
@@ -134,7 +139,9 @@ class ShotQueue:
             with self._changed:
                 self._is_busy = False
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._is_closed or self._waiting or self._wants_adapt)
+                while not (self._is_closed or self._waiting or self._wants_adapt):
+                    self._changed.wait(_POLL_S)
+                    self._is_closed = self._is_closed or not threading.main_thread().is_alive()
                 if self._is_closed:
                     return
                 self._is_busy = True
@@ -149,7 +156,8 @@ class ShotQueue:
 
     def _next_shots(self) -> list[_WaitingShot]:
         shots: list[_WaitingShot] = []
-        while self._waiting and len(shots) < _BATCH and (not shots or self._waiting[0].label == shots[0].label):
+        n_most = self._max_batch
+        while self._waiting and len(shots) < n_most and (not shots or self._waiting[0].label == shots[0].label):
             shot = self._waiting.popleft()
             if shot.future.set_running_or_notify_cancel():
                 shots.append(shot)
@@ -176,6 +184,8 @@ class ShotQueue:
             outcome = self._session.adapt()
         except HyperflowRuntimeError as error:
             outcome = error
+        except Exception as error:  # a backend of one's own may raise anything; the thread must go on
+            outcome = BackendError(f"adapting failed ({type(error).__name__}: {error})")
         if self._on_adapted is None:
             return
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -32,7 +33,9 @@ class SmoothedAnswer:
 
 
 class Smoother:
-    """Exponential smoothing in time, and a label that changes only when another one has lasted. For one thread.
+    """Exponential smoothing in time, and a label that changes only when another one has lasted.
+
+    Any thread may reset what another one feeds.
 
     Example:
         >>> smoother = Smoother(half_life_s=0.25, hold_s=0.2)
@@ -53,17 +56,19 @@ class Smoother:
             if not 0 <= value <= 60:
                 raise ValueError(f"{name} must be 0..60 seconds, got {value!r:.80}")
         self._half_life_s, self._hold_s = half_life_s, hold_s
+        self._lock = threading.Lock()
         self.reset()
 
     def reset(self) -> None:
         """Forget everything, as after a change of the scene or of the classes."""
-        self._scores: dict[str, float] = {}
-        self._unknown_share = 0.0
-        self._last_s: float | None = None
-        self._label: str | None = None
-        self._since_s = 0.0
-        self._rival: str | None = None
-        self._rival_since_s: float | None = None
+        with self._lock:
+            self._scores: dict[str, float] = {}
+            self._unknown_share = 0.0
+            self._last_s: float | None = None
+            self._label: str | None = None
+            self._since_s = 0.0
+            self._rival: str | None = None
+            self._rival_since_s: float | None = None
 
     def update(self, prediction: Prediction, at_s: float) -> SmoothedAnswer:
         """Take in one prediction.
@@ -72,14 +77,15 @@ class Smoother:
             prediction: Its classes may be others than before: new ones enter with their score, old ones leave.
             at_s: When its frame was captured, in seconds of any clock that does not go back.
         """
-        is_first = self._last_s is None
-        self._mix(prediction, self._weight(at_s))
-        self._last_s = at_s
-        best = max(self._scores, key=self._scores.__getitem__)
-        changed = self._settle(None if self._unknown_share > 0.5 else best, at_s, is_first)
-        return SmoothedAnswer(
-            self._label, self._scores[best], dict(self._scores), self._unknown_share, self._since_s, changed
-        )
+        with self._lock:
+            is_first = self._last_s is None
+            self._mix(prediction, self._weight(at_s))
+            self._last_s = at_s
+            best = max(self._scores, key=self._scores.__getitem__)
+            changed = self._settle(None if self._unknown_share > 0.5 else best, at_s, is_first)
+            return SmoothedAnswer(
+                self._label, self._scores[best], dict(self._scores), self._unknown_share, self._since_s, changed
+            )
 
     def _weight(self, at_s: float) -> float:
         """Weight of a prediction against all before it."""
