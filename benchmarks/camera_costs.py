@@ -1,4 +1,4 @@
-"""Times of a session that follows a camera: each stage, the gaps between answers, adapting; and how often it is right.
+"""Times of a session that follows a camera: each stage, the gaps between answers, adapting.
 
 Runs without torch, as a device does.
 """
@@ -19,14 +19,12 @@ from hyperflow_runtime.cameras.camera import Camera
 from hyperflow_runtime.frames import Frame
 from hyperflow_runtime.live.answer import LiveAnswer
 from hyperflow_runtime.live.classifying import LiveClassifier
-from hyperflow_runtime.live.smoothing import Smoother
 
 __all__ = [
-    "Accuracy",
     "AdaptCost",
     "LiveCost",
     "Spread",
-    "count_right_answers",
+    "answers_of",
     "predictions_per_second",
     "time_adapting",
     "time_answers",
@@ -56,6 +54,7 @@ class LiveCost(msgspec.Struct, frozen=True):
 
     Attributes:
         n_answers: Frames answered.
+        answers_per_second: From the first to the last.
         n_frames: Frames that came meanwhile.
         n_adaptations: Adaptations that were finished meanwhile.
         stages: `capture_age` is from the arrival of a frame to the start of work, `total` from there to the answer.
@@ -63,6 +62,7 @@ class LiveCost(msgspec.Struct, frozen=True):
     """
 
     n_answers: int
+    answers_per_second: float
     n_frames: int
     n_adaptations: int
     stages: dict[str, Spread]
@@ -85,29 +85,18 @@ class AdaptCost(msgspec.Struct, frozen=True):
     max_ms: float
 
 
-class Accuracy(msgspec.Struct, frozen=True):
-    """How often answers were right, of the frames that showed a thing; nothing of it is a test on unseen things.
-
-    Attributes:
-        n_frames: Frames that showed a thing, and were answered.
-        adapted: Share whose most probable class was right, in 0..1.
-        direct: The same without adapting.
-        smoothed: Share whose smoothed label was right; "unknown" is wrong, and so is a label that comes late.
-    """
-
-    n_frames: int
-    adapted: float
-    direct: float
-    smoothed: float
-
-
 def _spread(values_ms: Sequence[float]) -> Spread:
     p50, p95, p99 = np.percentile(values_ms, [50, 95, 99])
     return Spread(float(p50), float(p95), float(p99), float(max(values_ms)))
 
 
-def _answers(live: LiveClassifier, seconds: float) -> Iterator[LiveAnswer]:
-    """Yield answers for a time, and at least three."""
+def answers_of(live: LiveClassifier, seconds: float) -> Iterator[LiveAnswer]:
+    """Yield answers for a time, and at least three.
+
+    Raises:
+        CameraError: The camera gives no more frames.
+        RuntimeError: A frame was not answered.
+    """
     after, n, end_s = live.wait(timeout_s=30.0).frame.index, 0, time.monotonic() + seconds
     while n < 3 or time.monotonic() < end_s:
         answer = live.wait(after, timeout_s=30.0)
@@ -131,11 +120,12 @@ def time_answers(camera: Camera, session: Session, *, seconds: float, adapting: 
     """
     n_before = camera.status.n_captured
     with LiveClassifier(camera, session) as live, _kept_adapting(session, wanted=adapting) as n_adaptations:
-        answers = list(_answers(live, seconds))
+        answers = list(answers_of(live, seconds))
     n_frames = camera.status.n_captured - n_before
     stages = {name: _spread([answer.timings_ms[name] for answer in answers]) for name in _STAGES}
-    gap = _spread((np.diff([answer.answered_s for answer in answers]) * 1e3).tolist())
-    return LiveCost(len(answers), n_frames, sum(n_adaptations), stages, gap)
+    gaps_s = np.diff([answer.answered_s for answer in answers])
+    gap = _spread((gaps_s * 1e3).tolist())
+    return LiveCost(len(answers), float(1 / gaps_s.mean()), n_frames, sum(n_adaptations), stages, gap)
 
 
 @contextmanager
@@ -196,22 +186,3 @@ def predictions_per_second(session: Session, frames: Sequence[Frame], *, seconds
         session.predict(frames[n % len(frames)])
         n += 1
     return n / elapsed_s
-
-
-def count_right_answers(camera: Camera, session: Session, *, seconds: float) -> Accuracy | None:
-    """Follow a rendered scene that shows its things in turn.
-
-    Returns:
-        None where the camera does not know what it shows.
-    """
-    if camera.stage is None:
-        return None
-    camera.stage.show_in_turn()
-    with LiveClassifier(camera, session, smoother=Smoother(), compare=True) as live:
-        shown = [answer for answer in _answers(live, seconds) if answer.frame.label]
-    if not shown:
-        return None
-    adapted = [answer.prediction is not None and answer.prediction.best == answer.frame.label for answer in shown]
-    direct = [answer.direct is not None and answer.direct.best == answer.frame.label for answer in shown]
-    smoothed = [answer.smoothed is not None and answer.smoothed.label == answer.frame.label for answer in shown]
-    return Accuracy(len(shown), *(float(np.mean(right)) for right in (adapted, direct, smoothed)))

@@ -91,7 +91,8 @@ def put_down(
     relief = DRAWERS[kind](sight.plane.turned(sight.view.spin), shape_rng)
     desk = desk * cast_shadow(relief, sight.lamp, unit)[..., None]
     coverage = np.clip(np.float32(0.5) - relief.distance * np.float32(unit), 0, 1)[..., None]
-    return desk + (shade(relief, sight.lamp, unit, grain_rng) - desk) * coverage
+    covered: Colour = desk + (shade(relief, sight.lamp, unit, grain_rng) - desk) * coverage
+    return covered
 
 
 def render_object(kind: str, rng: np.random.Generator) -> Image.Image:

@@ -78,8 +78,8 @@ def render_view(kind: str | None, number: int, seed: int = 0) -> Image.Image:
     view = replace(random_viewpoint(rng, inner, thing.tilt), spin=spin)
     view = with_margins(view, (shape[1] - inner) // 2, (shape[0] - inner) // 2)
     lamp = random_lamp(rng, _LAMP_AZIMUTH)
-    balanced = tuple(1 + (gain - 1) * _LEFT_OF_TINT for gain in lamp.warmth)
-    sight = Sight(view, desk_plane(view, shape), replace(lamp, warmth=balanced))
+    red, green, blue = (1 + (gain - 1) * _LEFT_OF_TINT for gain in lamp.warmth)
+    sight = Sight(view, desk_plane(view, shape), replace(lamp, warmth=(red, green, blue)))
     light = lit_desk(sight, rng.uniform(-1, 1) * _MOST_DESK_TURN, np.random.default_rng(_DESK_SEED))
     if kind is not None:
         shape_rng = np.random.default_rng([thing.shape_seed, kind_index])

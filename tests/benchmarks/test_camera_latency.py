@@ -36,21 +36,25 @@ def measured(tmp_path: Path, tiny_bundle: Path, camera: str) -> tuple[dict[str, 
 
 
 def test_every_figure_of_a_rendered_scene_is_there(tmp_path: Path, tiny_bundle: Path) -> None:
-    result, printed = measured(tmp_path, tiny_bundle, "synthetic://desk?things=mug,gear&empty_s=0")
+    result, printed = measured(tmp_path, tiny_bundle, "synthetic://desk?things=mug,gear,key&empty_s=0")
 
     for phase in ("following", "adapting"):
         assert set(result[phase]["stages"]) == STAGES
         for spread in (*result[phase]["stages"].values(), result[phase]["gap"]):
             assert_is_spread(spread)
         assert result[phase]["n_answers"] >= 3
+        assert 0 < result[phase]["answers_per_second"] < 100
     assert result["glass_to_label"] == result["following"]["stages"]["total"]
     assert result["following"]["n_adaptations"] == 0
     assert result["adapting"]["n_adaptations"] >= 1
     assert result["longest_gap_ms"] == result["adapting"]["gap"]["max_ms"]
+    assert result["longest_gap_frames"]["30"] == 2 * result["longest_gap_frames"]["15"] > 0
     assert [(cost["n_way"], cost["n_shot"]) for cost in result["adapt"]] == [(2, 1), (2, 2), (3, 1), (3, 2)]
     assert result["predictions_per_second"] > 0
     assert result["accuracy"]["n_frames"] >= 3
     assert all(0 <= result["accuracy"][key] <= 1 for key in ("adapted", "direct", "smoothed"))
+    assert result["untaught"]["n_frames"] >= 3
+    assert all(0 <= result["untaught"][key] <= 1 for key in ("unknown", "smoothed"))
     assert (result["model"], result["frame_px"]) == ("tiny", [640, 480])
     assert result["machine"]["n_cores"] >= 1
     assert "predictions a second" in printed
@@ -65,7 +69,7 @@ def test_a_camera_that_does_not_know_what_it_shows_has_no_accuracy(tmp_path: Pat
 
     result, printed = measured(tmp_path, tiny_bundle, f"{pictures}?loop=true&fps=30")
 
-    assert result["accuracy"] is None
+    assert (result["accuracy"], result["untaught"]) == (None, None)
     assert result["frame_px"] == [64, 48]
     assert "right on" not in printed
 

@@ -1,6 +1,8 @@
 """The renderer of sample photos is deterministic, and what it draws can be seen."""
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "rendered_objects"
+VIEWS = SAMPLE.parents[1] / "runtime/hyperflow_runtime/cameras/synthetic/views"
 KINDS = ("bolt", "gear", "key", "leaf", "mug", "nut", "pencil", "scissors", "spoon", "wrench")
 
 
@@ -115,3 +118,88 @@ def test_impossible_requests_write_nothing(
         write_images.write_sample_images(tmp_path, **wrong)
 
     assert list(tmp_path.iterdir()) == []
+
+
+# Mean colour of each ninth of one photo a kind, as rows of RGB in hexadecimal.
+PHOTOS = {
+    "bolt": "7e7e8781828b80818a7a73727e746e827d7e777780797a83777880",
+    "gear": "78767c867e7b7b7a81787270796f67837b786c6b716f6968706e73",
+    "key": "76777f797982797982807e7784827b7d7c8071717973737b71727a",
+    "leaf": "7979827c7c857b7b847076755d8155717b7873737c72737973747c",
+    "mug": "81828b86808784848e837675a55847877c836e6d7471696c7c7c85",
+    "nut": "73737a857f7e74757d77727173685e847e7d68686f6f69676c6c73",
+    "pencil": "7879817d7d867a7b8471737c646d7f7a7a8273737c77777f73737c",
+    "scissors": "74747d777780777780625b72726f7f76767f6c6c757071796f7078",
+    "spoon": "7e7e8881828b80818a7c7c8681818a8686907879817b7b84787981",
+    "wrench": "76777f7c7c8578798172747c777a8276798171717975767e717179",
+}
+
+
+def ninths(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    return np.array(
+        [[part.mean(axis=(0, 1)) for part in np.array_split(row, 3, 1)] for row in np.array_split(photo, 3)]
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_seed_gives_the_photo_that_it_always_gave(scene: ModuleType, kind: str) -> None:
+    expected = np.frombuffer(bytes.fromhex(PHOTOS[kind]), np.uint8).reshape(3, 3, 3)
+
+    np.testing.assert_allclose(ninths(pixels(scene, kind, 7)), expected, atol=1.5)
+
+
+@pytest.fixture
+def write_views(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(SAMPLE))
+    return importlib.import_module("write_views")
+
+
+@pytest.mark.parametrize(("kind", "number"), [("bolt", 0), ("mug", 13), (None, 5)])
+def test_the_views_in_the_runtime_are_what_the_script_renders(
+    write_views: ModuleType, kind: str | None, number: int
+) -> None:
+    rendered = np.asarray(write_views.render_view(kind, number)).astype(int)
+    with Image.open(VIEWS / f"{kind or 'desk'}-{number:02d}.jpg") as view:
+        shipped = np.asarray(view).astype(int)
+
+    assert shipped.shape == (420, 560, 3)
+    assert np.abs(rendered - shipped).mean() < 4  # a JPEG is never quite what was put into it
+
+
+def test_there_are_as_many_views_of_the_empty_desk_as_of_each_thing() -> None:
+    names = sorted(view.name for view in VIEWS.glob("*.jpg"))
+
+    assert names == sorted(f"{thing}-{number:02d}.jpg" for thing in (*KINDS, "desk") for number in range(14))
+
+
+def test_all_views_of_a_thing_show_the_same_thing(write_views: ModuleType) -> None:
+    for kind in KINDS:
+        assert write_views.THINGS[kind].most_turn > 0
+    reds = [np.asarray(write_views.render_view("mug", number))[150:270, 200:360] for number in range(3)]
+
+    for red in reds:
+        hue = red.reshape(-1, 3).astype(int)
+        assert (hue[:, 0] > 2 * np.maximum(hue[:, 1], hue[:, 2])).mean() > 0.08  # the mug is red in each of them
+    assert len({red.tobytes() for red in reds}) == 3
+
+
+def test_views_are_written_by_thing_and_number(
+    write_views: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_views, "KINDS", ("bolt",))
+
+    files = list(write_views.write_views(tmp_path / "views", n_views=2))
+
+    assert [file.name for file in files] == ["bolt-00.jpg", "bolt-01.jpg", "desk-00.jpg", "desk-01.jpg"]
+    assert all(file.stat().st_size > 1000 for file in files)
+    with pytest.raises(ValueError, match="n_views=0"):
+        list(write_views.write_views(tmp_path / "none", n_views=0))
+
+
+def test_the_scene_is_drawn_as_one_picture(tmp_path: Path) -> None:
+    command = [sys.executable, SAMPLE / "draw_scene.py", tmp_path / "scene.jpg"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    assert result.returncode == 0, result.stderr
+    with Image.open(tmp_path / "scene.jpg") as sheet:
+        assert sheet.size == (960, 540)

@@ -66,8 +66,12 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
+def _start(number: int, length: int) -> bytes:
+    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(length)
+
+
 def _field(number: int, payload: bytes) -> bytes:
-    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(len(payload)) + payload
+    return _start(number, len(payload)) + payload
 
 
 def _tensor(name: str, value: NDArray[np.float32]) -> bytes:
@@ -83,16 +87,17 @@ def _declares(value_info: memoryview, name: str) -> bool:
     )
 
 
-def _graph_with_constant(graph: memoryview, name: str, value: NDArray[np.float32]) -> bytes:
-    kept, n_dropped = [], 0
+def _graph_with_constant(graph: memoryview, name: str, value: NDArray[np.float32]) -> list[bytes | memoryview]:
+    kept: list[bytes | memoryview] = []
+    n_dropped = 0
     for number, _, whole, payload in _fields(graph):
         if number == _GRAPH_INPUT and _declares(payload, name):
             n_dropped += 1
         else:
-            kept.append(bytes(whole))
+            kept.append(whole)
     if n_dropped != 1:
         raise ValueError(f"the graph has {n_dropped} inputs named {name!r}, expected one")
-    return b"".join(kept) + _field(_GRAPH_INITIALIZER, _tensor(name, value))
+    return [*kept, _field(_GRAPH_INITIALIZER, _tensor(name, value))]
 
 
 def with_constant_input(model: bytes, name: str, value: NDArray[np.float32]) -> bytes:
@@ -109,13 +114,16 @@ def with_constant_input(model: bytes, name: str, value: NDArray[np.float32]) -> 
     Raises:
         ValueError: No whole ONNX file, or no such input.
     """
-    parts, n_graphs = [], 0
+    # Nothing is copied before the end: copying megabytes keeps every other Python thread waiting.
+    parts: list[bytes | memoryview] = []
+    n_graphs = 0
     for number, _, whole, payload in _fields(memoryview(model)):
         if number == _MODEL_GRAPH:
             n_graphs += 1
-            parts.append(_field(_MODEL_GRAPH, _graph_with_constant(payload, name, value)))
+            graph = _graph_with_constant(payload, name, value)
+            parts += [_start(_MODEL_GRAPH, sum(map(len, graph))), *graph]
         else:
-            parts.append(bytes(whole))
+            parts.append(whole)
     if n_graphs != 1:
         raise ValueError(f"the model has {n_graphs} graphs, expected one")
     return b"".join(parts)

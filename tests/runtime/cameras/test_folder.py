@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -82,6 +84,51 @@ def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
     assert everything(opened(tmp_path / "folder")) == [(1, None)]
 
 
+def test_what_only_looks_like_a_picture_stops_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "b.png", 2)
+    write(tmp_path / ".hidden.png", 9)
+    (tmp_path / "a.png").symlink_to(tmp_path / "a.png")
+    (tmp_path / "c.png").mkdir()
+    os.mkfifo(tmp_path / "d.png")
+
+    assert everything(opened(tmp_path)) == [(2, None)]
+
+
+def test_a_link_inside_the_folder_is_a_picture_like_any_other(tmp_path: Path) -> None:
+    write(tmp_path / "a.png", 1)
+    (tmp_path / "b.png").symlink_to("a.png")
+
+    assert everything(opened(tmp_path)) == [(1, None), (1, None)]
+
+
+def test_pictures_of_different_sizes_and_kinds_come_as_they_are(tmp_path: Path) -> None:
+    Image.fromarray(np.full((20, 40), 5, np.uint8)).save(tmp_path / "1.png")
+    Image.fromarray(np.full((30, 10, 4), 6, np.uint8)).save(tmp_path / "2.png")
+    source = opened(tmp_path)
+
+    assert [source.read().image_bgr.shape for _ in range(2)] == [(20, 40, 3), (30, 10, 3)]
+
+
+def test_a_picture_that_went_after_opening_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "a.png", 1)
+    write(tmp_path / "b.png", 2)
+    source = opened(tmp_path)
+    (tmp_path / "a.png").unlink()
+
+    assert everything(source) == [(2, None)]
+
+
+def test_a_folder_of_too_many_files_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b.png", "key/a.png", "key/b.png"):
+        write(tmp_path / name, 1)
+    for most in (1, 3):
+        monkeypatch.setattr("hyperflow_runtime.cameras.folder._MOST_FILES", most)
+        with pytest.raises(HyperflowRuntimeError, match=f"more than {most} files; name a smaller folder"):
+            opened(tmp_path)
+
+
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir(), lambda path: path.write_text("x")])
 def test_no_folder_and_no_pictures_are_told(tmp_path: Path, make: object) -> None:
     make(tmp_path / "pictures")
@@ -100,9 +147,11 @@ def test_a_camera_plays_a_folder_frame_by_frame(tmp_path: Path) -> None:
     assert values == [0, 1, 2, 3]
 
 
-@given(st.lists(st.text(max_size=12), max_size=8))
-def test_any_names_can_be_ordered(names: list[str]) -> None:
-    assert sorted(sorted(names, key=natural_order), key=natural_order) == sorted(names, key=natural_order)
+@given(st.lists(st.text(max_size=12), max_size=8), st.randoms())
+def test_the_order_of_any_names_does_not_depend_on_how_they_were_found(names: list[str], random: Random) -> None:
+    found = random.sample(names, len(names))
+
+    assert sorted(found, key=natural_order) == sorted(names, key=natural_order)
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))

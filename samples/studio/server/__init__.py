@@ -1,0 +1,1 @@
+"""The studio's server: one shared session, a camera, an HTTP API and a WebSocket."""
