@@ -36,6 +36,7 @@ with open_bundle(sys.argv[1]) as model:
 DEVICE_COMMANDS = (
     "hyperflow-runtime doctor --bundle BUNDLE",
     "hyperflow-runtime benchmark BUNDLE --n-way 2 --n-shot 2 --repetitions 2 --warm-up 1",
+    "hyperflow-runtime camera synthetic:// --seconds 1 --json",
     "hyperflow-export inspect BUNDLE",
     "hyperflow-export verify BUNDLE",
     "hyperflow-export engine BUNDLE --list",
