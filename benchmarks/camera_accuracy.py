@@ -85,11 +85,19 @@ def count_untaught(camera: Camera, model: Model, pictures: Pictures, *, seconds:
     for thing in pictures:
         session = taught(model, {label: frames for label, frames in pictures.items() if label != thing})
         camera.stage.show(thing)
+        _wait_for(thing, camera)
         with LiveClassifier(camera, session, smoother=Smoother()) as live:
             answers += [answer for answer in answers_of(live, seconds / len(pictures)) if answer.frame.label == thing]
     unknown = [answer.prediction is not None and answer.prediction.label is None for answer in answers]
     smoothed = [answer.smoothed is not None and answer.smoothed.label is None for answer in answers]
     return Untaught(len(answers), _share(unknown), _share(smoothed)) if answers else None
+
+
+def _wait_for(thing: str, camera: Camera) -> None:
+    """Return when a thing is seen: what was there before must not colour the first smoothed answers."""
+    for frame in camera.frames():
+        if frame.label == thing:
+            return
 
 
 def _share(are_so: Sequence[bool]) -> float:

@@ -144,6 +144,8 @@ def _check_shapes(arrays: _Arrays, meta: _Meta, bundle: Bundle) -> None:
         raise ValueError("class names repeat")
     if not set(meta.shot_labels) <= set(meta.labels):
         raise ValueError("a shot belongs to none of the classes")
+    if meta.shot_labels and set(meta.shot_labels) != set(meta.labels):
+        raise ValueError("a class has no shots, and others have")
     if not 0.0 < meta.logit_scale <= 1e6:
         raise ValueError(f"logit_scale is {meta.logit_scale}")
 

@@ -21,6 +21,7 @@ class LiveAnswer:
         prediction: Of this frame alone; None while the session is not adapted, or when it failed.
         direct: The answer without adapting, where it was asked for.
         smoothed: Of the stream; None where there is no prediction, or no smoother.
+        direct_smoothed: Of the stream of `direct`, likewise.
         timings_ms: Milliseconds of `capture_age` (arrival of the frame to the start of work), `preprocess`, `encode`,
             `head`, and `total` (arrival to answer).
         answered_s: `time.monotonic()` of the answer.
@@ -31,6 +32,7 @@ class LiveAnswer:
     prediction: Prediction | None
     direct: Prediction | None
     smoothed: SmoothedAnswer | None
+    direct_smoothed: SmoothedAnswer | None
     timings_ms: Mapping[str, float]
     answered_s: float
     error: str | None

@@ -57,6 +57,7 @@ class LiveClassifier:
         """
         self.compare = compare
         self._camera, self._session, self._smoother = camera, session, smoother
+        self._direct_smoother = None if smoother is None else smoother.another()
         self._budget = FrameBudget(budget_ms)
         self._changed = threading.Condition()
         self._newest: LiveAnswer | None = None
@@ -155,17 +156,26 @@ class LiveClassifier:
         except Exception as failure:  # a backend or a smoother of one's own may raise anything; the stream goes on
             error = str(failure) or type(failure).__name__
         direct = self._direct(frame) if self.compare and prediction is not None else None
+        direct_smoothed = self._smoothed_direct(direct, frame.captured_s)
         answered_s = time.monotonic()
         timings_ms = {"capture_age": (start_s - frame.captured_s) * 1e3}
         timings_ms |= {} if prediction is None else prediction.timings_ms
         timings_ms["total"] = (answered_s - frame.captured_s) * 1e3
-        return LiveAnswer(frame, prediction, direct, smoothed, timings_ms, answered_s, error)
+        return LiveAnswer(frame, prediction, direct, smoothed, direct_smoothed, timings_ms, answered_s, error)
 
     def _direct(self, frame: CapturedFrame) -> Prediction | None:
         try:
             return self._session.predict(frame.image_bgr, adapted=False)
         except Exception:  # a file without shots was loaded, the last class went just now, or as above
             return None
+
+    def _smoothed_direct(self, direct: Prediction | None, at_s: float) -> SmoothedAnswer | None:
+        if self._direct_smoother is None:
+            return None
+        if direct is None:
+            self._direct_smoother.reset()
+            return None
+        return self._direct_smoother.update(direct, at_s)
 
     def _publish(self, answer: LiveAnswer) -> None:
         with self._changed:

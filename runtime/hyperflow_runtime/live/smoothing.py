@@ -59,6 +59,10 @@ class Smoother:
         self._lock = threading.Lock()
         self.reset()
 
+    def another(self) -> Smoother:
+        """A new one with the same times, for a second stream of predictions."""
+        return Smoother(half_life_s=self._half_life_s, hold_s=self._hold_s)
+
     def reset(self) -> None:
         """Forget everything, as after a change of the scene or of the classes."""
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from delivery.database import EventDatabase, SpooledEvent
@@ -47,13 +47,19 @@ class Spool:
         self._next = self._database.last_position() + 1
         self._cursors = {name: known.get(name, 0) for name in sinks}
         self._n_dropped = dict.fromkeys(sinks, 0)
-        with self._database.transaction(durable=True):
-            for name in known.keys() - self._cursors.keys():
-                self._database.forget_sink(name)
-            for name, position in self._cursors.items():
-                self._database.set_cursor(name, position)
-            self._database.delete_up_to(self._settled_by_all())
+        self._note_sinks(known.keys() - self._cursors.keys())
         self._n_bytes = self._database.n_bytes()
+
+    def _note_sinks(self, gone: Collection[str]) -> None:
+        try:
+            with self._database.transaction(durable=True):
+                for name in gone:
+                    self._database.forget_sink(name)
+                for name, position in self._cursors.items():
+                    self._database.set_cursor(name, position)
+                self._database.delete_up_to(self._settled_by_all())
+        except sqlite3.Error as error:
+            self._say_trouble(error)
 
     def _settled_by_all(self) -> int:
         return min(self._cursors.values(), default=self._next - 1)
@@ -78,11 +84,11 @@ class Spool:
                 self._database.insert(self._in_memory)
         except sqlite3.Error as error:
             self._say_trouble(error)
-            self._drop([event.position for event in self._in_memory[:-_MOST_IN_MEMORY]])
+            self._count_dropped([event.position for event in self._in_memory[:-_MOST_IN_MEMORY]])
             del self._in_memory[:-_MOST_IN_MEMORY]
             return
         self._n_bytes += sum(event.n_bytes for event in self._in_memory) - freed
-        self._drop(doomed)
+        self._count_dropped(doomed)
         self._in_memory.clear()
         self._say_recovered()
 
@@ -100,12 +106,9 @@ class Spool:
             last = oldest[-1].position
         return doomed
 
-    def _drop(self, positions: Sequence[int]) -> None:
+    def _count_dropped(self, positions: Sequence[int]) -> None:
         for name, cursor in self._cursors.items():
-            undelivered = [position for position in positions if position > cursor]
-            self._n_dropped[name] += len(undelivered)
-            if undelivered:
-                self._cursors[name] = undelivered[-1]
+            self._n_dropped[name] += sum(position > cursor for position in positions)
 
     def waiting(self, sink: str, limit: int) -> list[SpooledEvent]:
         """The oldest events that a sink does not have, at most `limit`."""

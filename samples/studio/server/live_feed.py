@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
-from hyperflow_runtime import HyperflowRuntimeError, Prediction
+from hyperflow_runtime import HyperflowRuntimeError, SmoothedAnswer
 from hyperflow_runtime.cameras.source import EndOfSource
 from hyperflow_runtime.live.classifying import LiveAnswer, LiveClassifier
 from server.cards import Cards
@@ -85,7 +85,7 @@ class LiveFeed:
             unknown=smoothed is not None and label is None,
             probability=_share(smoothed.probability) if smoothed else 0.0,
             scores=_by_id(smoothed.scores, cards) if smoothed else {},
-            direct=_direct(answer.direct, cards),
+            direct=_direct(answer.direct_smoothed, cards),
             truth=answer.frame.label,
             latency_ms=1e3 * (answer.answered_s - answer.frame.captured_s),
             timings_ms=dict(answer.timings_ms),
@@ -95,15 +95,15 @@ class LiveFeed:
         )
 
 
-def _direct(prediction: Prediction | None, cards: Cards) -> Answer | None:
-    if prediction is None:
+def _direct(smoothed: SmoothedAnswer | None, cards: Cards) -> Answer | None:
+    if smoothed is None:
         return None
     return Answer(
-        label=prediction.label,
-        class_id=prediction.label and cards.id_of(prediction.label),
-        unknown=prediction.label is None,
-        probability=_share(prediction.probability),
-        scores=_by_id(prediction.scores, cards),
+        label=smoothed.label,
+        class_id=smoothed.label and cards.id_of(smoothed.label),
+        unknown=smoothed.label is None,
+        probability=_share(smoothed.probability),
+        scores=_by_id(smoothed.scores, cards),
     )
 
 

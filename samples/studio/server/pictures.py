@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from server.problems import Problem
 
@@ -45,10 +45,11 @@ def decode_upload(data: bytes, *, max_pixels: int) -> NDArray[np.uint8]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Problem(413, f"The image is too large ({error}); make it smaller.") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
+        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error!s:.200})"  # it names an object of ours
         raise Problem(
-            415, f"The upload of {len(data)} bytes is no whole JPEG, PNG, WebP or BMP image ({error!s:.200}); "
-            "choose another file."
-        ) from error  # fmt: skip
+            415,
+            f"The upload of {len(data)} bytes is no whole JPEG, PNG, WebP or BMP image{reason}; choose another file.",
+        ) from error
 
 
 def _check_size(image: Image.Image, max_pixels: int) -> None:

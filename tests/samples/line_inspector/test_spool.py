@@ -146,6 +146,23 @@ def test_events_are_delivered_from_memory_while_the_disk_is_full_and_saved_when_
     again.close()
 
 
+def test_when_disk_and_memory_are_full_the_newest_events_and_those_on_disk_are_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("delivery.spool._MOST_IN_MEMORY", 10)
+    spool = opened(tmp_path)
+    spool.append("e0", b"{}")
+    database = spool._database._connection
+    n_pages = database.execute("PRAGMA page_count").fetchone()[0]
+    database.execute(f"PRAGMA max_page_count = {n_pages}")
+    for number in range(1, 40):
+        spool.append(f"e{number}", b"x" * 5000)
+
+    assert ids(spool) == ["e0", *(f"e{number}" for number in range(30, 40))]
+    assert spool.n_dropped("a") == 29
+    spool.close()
+
+
 def test_a_sink_that_is_no_more_holds_nothing_back(tmp_path: Path) -> None:
     before = opened(tmp_path, "a", "gone")
     before.append("e0", b"{}")
