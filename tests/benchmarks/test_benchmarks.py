@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from hyperflow.checkpoint import save_checkpoint
 
@@ -196,3 +198,22 @@ def test_card_tables_refuse_what_is_no_evaluation(tmp_path: Path) -> None:
     refused = subprocess.run(command, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "is no stored evaluation" in refused.stderr
+
+
+def test_the_bound_on_unknown_is_measured_on_photos_and_on_a_held_button(tmp_path: Path, tiny_bundle: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        for index in range(10):
+            file = tmp_path / f"photos/class-{number}/{index}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            colour = np.clip(40 * number + rng.normal(0, 20, (24, 24, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(colour).save(file)
+
+    options = ("--bundle", tiny_bundle, "--data", tmp_path / "photos", "--episodes", "2")
+    found = run_benchmark("unknown_threshold.py", tmp_path / "unknown.json", *options)
+
+    assert set(found["sets"]) == {"photos", "all sets of photos", "a held button, rendered scene"}
+    for row in found["sets"].values():
+        assert all(0 <= row[name]["mean"] <= 100 for name in ("accepted", "rejected"))
+        assert row["accepted_gain"]["mean"] >= 0  # the bound only ever lowers the threshold
+        assert row["rejected_gain"]["mean"] <= 0

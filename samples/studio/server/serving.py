@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 from types import FrameType
@@ -66,6 +67,7 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         ws_max_size=_SOCKET_MESSAGE_BYTES, ws_max_queue=8, ws_per_message_deflate=False,
         limit_concurrency=_MOST_CONNECTIONS, timeout_graceful_shutdown=_GRACE_S, timeout_keep_alive=_IDLE_S,
     )  # fmt: skip
+    logging.getLogger("uvicorn.error").addFilter(_is_no_false_alarm)
     # uvicorn raises the signal again when it is done; by then it has done its work.
     old = {number: signal.signal(number, _pass) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -73,6 +75,11 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+def _is_no_false_alarm(record: logging.LogRecord) -> bool:
+    """Drop what uvicorn says of each WebSocket that was refused with a reason, as if that were an error."""
+    return not record.getMessage().startswith("ASGI callable returned without completing handshake")
 
 
 def _pass(number: int, frame: FrameType | None) -> None:

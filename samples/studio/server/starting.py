@@ -41,6 +41,7 @@ def start(
             token = _token(host, token)
             listener = stack.enter_context(_listener(host, port))
             folder = data or _default_folder()
+            _check_bundle(bundle)
             model = stack.enter_context(open_bundle(bundle, backend))
             options = CameraOptions(width=width, height=height, fps=fps, flip=flip)
             opened = stack.enter_context(open_camera(_camera(camera), options, wait=False))
@@ -67,6 +68,14 @@ def _token(host: str, token: str | None) -> str | None:
             "leave it out, and one is made"
         )
     return token or (None if is_loopback(host) else new_token())
+
+
+def _check_bundle(bundle: Path) -> None:
+    if not bundle.exists():
+        raise click.UsageError(
+            f"no bundle at {bundle}; make studio and make demo export one to build/small.hyperflow, or name yours with "
+            "--bundle"
+        )
 
 
 def _listener(host: str, port: int) -> socket.socket:

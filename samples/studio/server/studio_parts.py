@@ -57,7 +57,8 @@ def studio_parts(model: Model, camera: Camera, folder: Path) -> Iterator[StudioP
         OSError: The folder cannot be used.
     """
     store = AdaptationStore(folder, model)
-    session, max_ways = model.session(), model.manifest.limits.max_ways
+    # Not baked: that would cost memory anew after every shot, and live answers are quick enough without.
+    session, max_ways = model.session(bake=False), model.manifest.limits.max_ways
     workspace = Workspace(session, max_ways=max_ways, on_change=lambda: hub.announce_change())
     describer = Describer(workspace, camera, model, _UPLOAD_BYTES, _UPLOAD_PIXELS)
     hub = Hub(describer.state, camera)
