@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -181,7 +181,10 @@ def test_a_foreign_name_gets_no_socket(studio: RunningStudio) -> None:
     assert refused.value.response.status_code in (400, 421)
 
 
-def test_the_seventeenth_window_is_refused_and_a_closed_one_makes_room(studio: RunningStudio) -> None:
+def test_the_seventeenth_window_is_refused_and_a_closed_one_makes_room(
+    start_studio: Callable[..., RunningStudio],
+) -> None:
+    studio = start_studio()  # one of its own, where no window of another test is still closing
     with contextlib.ExitStack() as stack:
         windows = [stack.enter_context(opened(studio)) for _ in range(16)]
         for window in windows:
