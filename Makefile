@@ -11,7 +11,7 @@ PIP_ARGS ?=
 IMAGES ?=
 BUNDLE := build/small.hyperflow
 RENDERED := build/demo-images
-SAMPLE_ENTRIES := camera_keys/teach.py folder_classifier/classify.py line_inspector/inspect_line.py \
+SAMPLE_ENTRIES := camera_keys/teach.py folder_classifier/classify.py line_inspector/inspect_line.py line_inspector/draw_events.py \
   rendered_objects/render.py studio/studio.py triton_client/classify.py
 CLASSIFY := $(BIN)/python samples/folder_classifier/classify.py --bundle $(BUNDLE) --picture build/demo.png --save build/demo.adaptation
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -124,11 +125,20 @@ class FlakyBroker:
         raise RuntimeError(f"{' '.join(command)} does not listen")
 
     def stop(self) -> None:
-        """Kill it; nothing happens when it is not there."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        """Kill it, once it has saved what the listener subscribed to; nothing happens when it is not there."""
+        if self._process is None:
+            return
+        before, give_up_s = self._saved(), time.monotonic() + 10
+        self._process.send_signal(signal.SIGUSR1)  # save now: by itself it does so at its leisure
+        while self._saved() == before and time.monotonic() < give_up_s:
+            time.sleep(0.01)
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def _saved(self) -> tuple[int, int] | None:
+        file = self._configuration.with_name("mosquitto.db")
+        return (file.stat().st_ino, file.stat().st_mtime_ns) if file.exists() else None
 
     def _hear(self, _client: Any, _data: Any, message: Any) -> None:
         if message.topic == _TOPIC:

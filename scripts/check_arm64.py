@@ -32,8 +32,11 @@ _OLDEST_PYTHON = "3.10"  # of JetPack 6
 _TESTS = ("tests/runtime",)
 _NEEDS_ONNX = "tests/runtime/tensorrt"  # a stand-in of TensorRT reads graphs with onnx, which no device has
 _CRASHES = "crash or SEGV"  # qemu adds a line of its own where a program crashes, and these tests read all lines
-# Threads and long random walks say nothing of a processor, and take many minutes under emulation.
-_TAKES_LONG = ("tests/runtime/live", "tests/runtime/test_session_any_order.py", "tests/runtime/test_session_threads.py")
+# Threads, long random walks and imports say nothing of a processor, and take many minutes under emulation.
+_TAKES_LONG = (
+    "tests/runtime/live", "tests/runtime/test_purity.py", "tests/runtime/test_session_any_order.py",
+    "tests/runtime/test_session_threads.py",
+)  # fmt: skip
 
 
 def _run_tests(environment: Environment, tests: list[str], log: Path, steps: Steps) -> str:

@@ -98,7 +98,6 @@ class Broker:
     def __init__(self, folder: Path, *settings: str) -> None:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
-        # What its clients subscribed to, and what waits for them, survives a kill.
         lines = [f"listener {self.port} 127.0.0.1", "user root", "persistence true", f"persistence_location {folder}/"]
         lines += ["autosave_on_changes true", "autosave_interval 1", *(settings or ["allow_anonymous true"])]
         self._config.write_text("\n".join(lines) + "\n")
@@ -119,10 +118,18 @@ class Broker:
         return True
 
     def kill(self) -> None:
+        """Kill it; what its clients subscribed to, and what waits for them, is on disk."""
         if self._process is not None:
+            before = self._saved()
+            self._process.send_signal(signal.SIGUSR1)  # save now: by itself it does so at its leisure
+            wait_until(lambda: self._saved() != before, "mosquitto to save its state")
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def _saved(self) -> tuple[int, int] | None:
+        file = self._config.with_name("mosquitto.db")
+        return (file.stat().st_ino, file.stat().st_mtime_ns) if file.exists() else None
 
 
 def mosquitto() -> str:
