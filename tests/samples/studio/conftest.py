@@ -72,11 +72,7 @@ def shared_studio(
 @pytest.fixture
 def studio(shared_studio: RunningStudio) -> RunningStudio:
     """A running studio without classes and adaptations; `url`, `token` (None) and `data` say where."""
-    with shared_studio.client() as client:
-        client.post("/api/clear").raise_for_status()
-        client.post("/api/stage", json={"in_turn": True}).raise_for_status()
-        for saved in client.get("/api/adaptations").json():
-            client.delete(f"/api/adaptations/{saved['name']}").raise_for_status()
+    shared_studio.empty()
     return shared_studio
 
 

@@ -76,6 +76,14 @@ class RunningStudio:
             self.stop()
             self._reader.join()
 
+    def empty(self) -> None:
+        """Forget all classes and saved adaptations, and show the scene's things in turn."""
+        with self.client() as client:
+            client.post("/api/clear").raise_for_status()
+            client.post("/api/stage", json={"in_turn": True}).raise_for_status()
+            for saved in client.get("/api/adaptations").json():
+                client.delete(f"/api/adaptations/{saved['name']}").raise_for_status()
+
     def client(self, *, with_token: bool = True, **headers: str) -> httpx.Client:
         """Return a client that sends what the page sends."""
         known = {"Authorization": f"Bearer {self.token}"} if self.token and with_token else {}

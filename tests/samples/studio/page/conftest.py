@@ -85,11 +85,7 @@ def page_studio(
 @pytest.fixture
 def studio(page_studio: RunningStudio) -> RunningStudio:
     """A studio with a rendered scene, nothing learned and nothing saved."""
-    with page_studio.client() as client:
-        client.post("/api/clear").raise_for_status()
-        client.post("/api/stage", json={"in_turn": True}).raise_for_status()
-        for saved in client.get("/api/adaptations").json():
-            client.delete(f"/api/adaptations/{saved['name']}").raise_for_status()
+    page_studio.empty()
     return page_studio
 
 
