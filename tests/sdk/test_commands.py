@@ -61,7 +61,7 @@ def checkpoint(tiny_model: HyperFlow, tmp_path: Path) -> Path:
 def test_pretraining_training_and_evaluating_work_one_after_the_other(
     configs: Path, shape_sets: Path, tmp_path: Path
 ) -> None:
-    common: list[str | Path] = ["--data", shape_sets, "--cache", tmp_path / "cache", "--quiet"]
+    common: list[str | Path] = ["--data", shape_sets, "--cache", tmp_path / "cache", "--device", "cpu", "--quiet"]
 
     first = _run("pretrain", *common, "--config", configs / "pretrain.json", "--out", tmp_path / "pretrain")
     second = _run(

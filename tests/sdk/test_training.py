@@ -126,7 +126,7 @@ def _pretrain_briefly(
     out: Path, config: PretrainConfig, pretrained: Path, shape_sets: Path, cache: Path, **options: Any
 ) -> Path:
     config = msgspec.structs.replace(config, n_steps=8)
-    return pretrain(config, shape_sets, out, cache=cache, quiet=True, **options).path
+    return pretrain(config, shape_sets, out, cache=cache, device="cpu", quiet=True, **options).path
 
 
 def _train_briefly(

@@ -13,6 +13,7 @@ from hyperflow_runtime.backends.tensorrt.cuda import CudaDevice
 from hyperflow_runtime.backends.tensorrt.library import TensorRTLibrary, load_library
 from hyperflow_runtime.engines.key import DeviceIdentity
 from hyperflow_runtime.engines.plan_header import LibraryName
+from hyperflow_runtime.errors import BackendError
 
 __all__ = ["Target", "ahead_of_time", "capability_constant", "this_device"]
 
@@ -61,11 +62,24 @@ def this_device(library: LibraryName = "tensorrt", device_index: int = 0) -> Tar
         device_index: GPU, in CUDA's numbering.
 
     Raises:
-        BackendError: No TensorRT, no pycuda, no driver or no such GPU.
+        BackendError: No TensorRT, no pycuda, no driver, no such GPU, or one that this TensorRT does not run on.
     """
     opened = load_library(library)
     identity = CudaDevice(device_index).identity
+    if library == "tensorrt_rtx":
+        _require_rtx_support(opened, identity)
     return Target(opened, (identity.compute_capability,), identity, device_index)
+
+
+def _require_rtx_support(library: TensorRTLibrary, device: DeviceIdentity) -> None:
+    """Refuse before the build what TensorRT for RTX would refuse to load: it leaves out data centres' GPUs (9.0)."""
+    known = _known_capabilities(library)
+    number = int(device.compute_capability.replace(".", ""))
+    if number not in known and number < known[-1]:
+        raise BackendError(
+            f"{library} does not run on {device}: it knows compute capability {', '.join(map(str, known))} and newer; "
+            "use TensorRT itself there, --library tensorrt"
+        )
 
 
 def ahead_of_time(capabilities: str) -> Target:
@@ -99,9 +113,14 @@ def _numbers(capability: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
+def _known_capabilities(library: TensorRTLibrary) -> list[int]:
+    """Those of `ComputeCapability`, such as 86, in order."""
+    return sorted(int(name[2:]) for name in dir(library.module.ComputeCapability) if re.fullmatch(r"SM\d+", name))
+
+
 def _capability(text: str, library: TensorRTLibrary) -> str:
     found = _CAPABILITY.fullmatch(text.strip())
-    known = sorted(int(name[2:]) for name in dir(library.module.ComputeCapability) if re.fullmatch(r"SM\d+", name))
+    known = _known_capabilities(library)
     if found is None or int("".join(found.groups())) not in known:
         raise EngineBuildError(
             f"{library} builds for no compute capability {text.strip()!r:.20}; it knows {', '.join(map(str, known))}. "
