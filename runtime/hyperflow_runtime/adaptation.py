@@ -14,7 +14,7 @@ from hyperflow_runtime.results import AdaptReport
 from hyperflow_runtime.support import Support
 from hyperflow_runtime.unknown import unknown_threshold
 
-__all__ = ["Adaptation", "direct_classifier"]
+__all__ = ["Adaptation", "direct_classifier", "loaded_adaptation"]
 
 
 def direct_classifier(support: Support, head: Head, theta_0: Array) -> Classifier | None:
@@ -40,7 +40,8 @@ class Adaptation:
         classifier: Answers under the adapted theta.
         direct: Answers at theta_0 from the same support; None when a file without shots was loaded.
         support: What it was adapted to.
-        features: Of each shot under the adapted theta, (D,), by its id; empty when it was loaded from a file.
+        features: Of each shot under the adapted theta, (D,), by its id; empty when it was loaded from a file and not
+            looked at since.
         report: What `adapt` told; None when it was loaded from a file.
     """
 
@@ -49,6 +50,10 @@ class Adaptation:
     support: Support
     features: Mapping[int, Array]
     report: AdaptReport | None
+
+    def with_features(self, support: Support, features: Array) -> Adaptation:
+        """The same with the shots seen under the adapted theta: features (S, D)."""
+        return replace(self, features={shot.shot_id: row for shot, row in zip(support.shots, features, strict=True)})
 
     def without_class(self, label: str) -> Adaptation | None:
         """The same without one class; None when none would be left."""
@@ -89,3 +94,15 @@ class Adaptation:
     def _renamed(self, new_names: Mapping[str, str]) -> Adaptation:
         direct = self.direct and self.direct.with_labels(new_names)
         return replace(self, classifier=self.classifier.with_labels(new_names), direct=direct)
+
+
+def loaded_adaptation(classifier: Classifier, support: Support, head: Head, theta_0: Array) -> Adaptation:
+    """Put together what a file holds; how its shots look under the adapted theta, it does not hold.
+
+    Args:
+        classifier: Adapted.
+        support: Its shots, or none.
+        head: Of the bundle.
+        theta_0: (P,).
+    """
+    return Adaptation(classifier, direct_classifier(support, head, theta_0), support, {}, None)

@@ -70,6 +70,13 @@ class Moment:
     is_stale: bool = False
     version: int = 0
 
+    @property
+    def is_unseen(self) -> bool:
+        """Whether the adaptation in force was loaded, with pictures, and its shots not looked at under its theta."""
+        if self.in_force is None or self.is_stale or self.in_force.adaptation.features:
+            return False
+        return self.support.images_rgb is not None
+
     def support_features(self, *, adapted: bool) -> Array:
         """See `Session.support_features`."""
         if not self.support.shots:
@@ -118,6 +125,23 @@ class History:
         self._before.append(self.now)
         del self._before[:-_MAX_UNDO]
         self._enter(Moment(support, in_force, is_stale))
+
+    def complete(self, moment: Moment, features: Array) -> Moment:
+        """Add how the shots look under the theta in force; nothing else changes, the version neither.
+
+        Args:
+            moment: With something in force; replaced when it is still the present one.
+            features: (S, D).
+
+        Returns:
+            The moment with them.
+        """
+        assert moment.in_force is not None
+        adaptation = moment.in_force.adaptation.with_features(moment.support, features)
+        completed = replace(moment, in_force=replace(moment.in_force, adaptation=adaptation))
+        if self.now is moment:
+            self.now = completed
+        return completed
 
     def put_in_force(self, adapted: InForce) -> None:
         """Serve an adaptation, less what was edited away while it was computed. `take_back` takes it back, too.

@@ -13,7 +13,7 @@ from hyperflow_runtime.errors import FrameError, SupportError
 from hyperflow_runtime.frames import Frame
 from hyperflow_runtime.preprocessing import ColourOrder, crop_and_resize, normalise
 from hyperflow_runtime.stopwatch import Stopwatch
-from hyperflow_runtime.support import Shot
+from hyperflow_runtime.support import Shot, Support
 
 __all__ = ["Eye", "as_frames"]
 
@@ -61,6 +61,15 @@ class Eye:
             images = normalise(self.cropped(frames), self._rule)
         with watch.stage("encode"):
             return encoder.encode(images)
+
+    def features_of(self, support: Support, encoder: Encoder) -> Array:
+        """Features (S, D) of shots whose pixels were kept, under the encoder's theta.
+
+        Raises:
+            BackendError: The graph failed.
+        """
+        assert support.images_rgb is not None
+        return encoder.encode(normalise(support.images_rgb, self._rule))
 
     def shots(self, label: str, frames: Sequence[Frame], encoder: Encoder) -> list[Shot]:
         """Shots of a class, seen at theta_0; their ids are -1 until a session gives them out.

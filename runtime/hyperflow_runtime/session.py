@@ -10,7 +10,7 @@ from typing import overload
 
 import numpy as np
 
-from hyperflow_runtime.adaptation import Adaptation, direct_classifier
+from hyperflow_runtime.adaptation import loaded_adaptation
 from hyperflow_runtime.adaptation_file import load_adaptation, save_adaptation
 from hyperflow_runtime.adapting import adapt_support
 from hyperflow_runtime.backends.protocol import Array, Backend
@@ -31,9 +31,8 @@ __all__ = ["Session"]
 class Session:
     """The support set of one task, and the classifier adapted to it. Made by `Model.session`.
 
-    Frames are BGR uint8 arrays of any size, as OpenCV gives them; say `colour_order="rgb"` for RGB. Editing the support
-    does not change what `predict` answers until `adapt` is called, except that a removed class is never predicted
-    and a renamed one answers to its new name.
+    Frames are BGR uint8 arrays of any size, as OpenCV gives them; say `colour_order="rgb"` for RGB. Edits do not change
+    what `predict` answers until `adapt`, except that a removed class is never predicted and a renamed one is renamed.
 
     Any thread may call any method. Predictions and properties wait for nothing. Edits wait for each other, never for
     encoding or adapting. Adaptations wait for each other. One that was overtaken by an edit is put in force without
@@ -107,13 +106,18 @@ class Session:
         """Features of `shots`, (S, D), for a map or a measure of one's own.
 
         Args:
-            adapted: Under the theta in force; False for theta_0.
+            adapted: Under the theta in force; False for theta_0. The first time after `load`, the shots are encoded.
 
         Raises:
-            AdaptationError: No shots, or with `adapted` some that the adaptation in force has not seen: adapt first.
-                One that was loaded from a file has seen none until `adapt` is called.
+            AdaptationError: No shots, or some the adaptation in force has not seen, nor a file kept images of: adapt.
+            BackendError: The model is closed, or the graph failed.
         """
-        return self._now.support_features(adapted=adapted)
+        now = self._now
+        if adapted and now.is_unseen and now.in_force is not None:
+            features = self._eye.features_of(now.support, now.in_force.slot.encoder)
+            with self._editing:
+                now = self._history.complete(now, features)
+        return now.support_features(adapted=adapted)
 
     @overload
     def add(self, label: str, frames: Frame) -> int: ...
@@ -291,7 +295,6 @@ class Session:
         loaded, classifier = load_adaptation(Path(path), self._bundle)
         with self._editing:
             support = Support(tuple(self._with_new_ids(loaded.shots)))
-            direct = direct_classifier(support, self._bundle.manifest.head, self._bundle.theta_0)
-            adaptation = Adaptation(classifier, direct, support, {}, None)
+            adaptation = loaded_adaptation(classifier, support, self._bundle.manifest.head, self._bundle.theta_0)
             in_force = InForce(adaptation, EncoderSlot(self._backend, classifier.theta))
             self._history.edit(support, in_force, is_stale=False)

@@ -19,6 +19,7 @@ from hyperflow_runtime.cameras.camera import Camera
 from hyperflow_runtime.cameras.opening import open_camera
 from hyperflow_runtime.cameras.options import CameraOptions
 from hyperflow_runtime.errors import CameraError
+from hyperflow_runtime.heap import limit_arenas
 from hyperflow_runtime.live.classifying import LiveClassifier
 from inspection.adaptation_watch import AdaptationWatch
 from inspection.inspector import Inspector, Parts
@@ -53,6 +54,7 @@ def run(choices: Choices) -> int:
     Returns:
         Exit status: 0 at the end, 1 when something failed, 2 when an option is wrong.
     """
+    limit_arenas()  # before any thread
     log_to_stderr()
     asked = _Asked()
     try:

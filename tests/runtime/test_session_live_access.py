@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -244,14 +245,49 @@ def test_a_loaded_session_answers_without_adapting_as_the_saved_one(
         assert loaded.support_features(adapted=False) == pytest.approx(adapted.support_features(adapted=False))
 
 
-def test_a_loaded_session_knows_features_under_its_theta_only_when_it_adapts(
+def test_a_loaded_session_sees_its_shots_under_its_theta_when_it_is_asked(
     model: Model, adapted: Session, file: Path
 ) -> None:
     loaded = model.session(file, bake=False)
+    version = loaded.version
+
+    seen = loaded.support_features()
+
+    assert seen == pytest.approx(adapted.support_features(), abs=1e-4)
+    assert np.array_equal(loaded.support_features(), seen)
+    assert loaded.version == version
+    loaded.rename_class(COLOURS[0], "renamed")
+    assert np.array_equal(loaded.support_features(), seen)
+    loaded.remove(loaded.shots[0].shot_id)
+    assert np.array_equal(loaded.support_features(), seen[1:])
+
+
+def test_a_loaded_session_without_pictures_cannot_see_its_shots(
+    model: Model, adapted: Session, file_without_pictures: Path
+) -> None:
+    loaded = model.session(file_without_pictures, bake=False)
+
     with pytest.raises(AdaptationError, match="some shots were not seen under the theta in force; adapt first"):
         loaded.support_features()
-    loaded.adapt()
-    assert loaded.support_features() == pytest.approx(adapted.support_features(), abs=1e-4)
+
+
+def test_a_load_while_its_shots_are_looked_at_is_not_mixed_up(
+    model: Model, adapted: Session, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = model.session(file, bake=False)
+    encode = loaded._eye.features_of
+
+    def overtaken(*arguments: Any) -> Any:
+        loaded.rename_class(COLOURS[0], "renamed meanwhile")
+        return encode(*arguments)
+
+    monkeypatch.setattr(loaded._eye, "features_of", overtaken)
+    features = loaded.support_features()
+
+    assert features == pytest.approx(adapted.support_features(), abs=1e-4)
+    assert loaded.labels[0] == "renamed meanwhile"
+    monkeypatch.undo()
+    assert np.array_equal(loaded.support_features(), features)
 
 
 def test_shots_loaded_without_pictures_say_so(model: Model, file: Path, file_without_pictures: Path) -> None:

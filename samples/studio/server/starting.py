@@ -14,6 +14,7 @@ import click
 from hyperflow_runtime import HyperflowRuntimeError, open_bundle
 from hyperflow_runtime.cameras.opening import open_camera
 from hyperflow_runtime.cameras.options import CameraOptions, Flip
+from hyperflow_runtime.heap import limit_arenas
 from hyperflow_runtime.model import BackendName
 from server.application import make_application
 from server.hosts import is_loopback, names_of
@@ -36,6 +37,7 @@ def start(
     Returns:
         Exit status.
     """
+    limit_arenas()  # before any thread
     with ExitStack() as stack:
         try:
             token = _token(host, token)

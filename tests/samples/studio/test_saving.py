@@ -77,6 +77,20 @@ def test_loading_brings_back_the_classes_and_undo_takes_that_back(taught: httpx.
     assert undone["adaptation_name"] is None
 
 
+def test_both_maps_are_there_after_loading(taught: httpx.Client) -> None:
+    save(taught)
+    saved = taught.get("/api/map").json()
+    taught.post("/api/clear").raise_for_status()
+
+    taught.post("/api/adaptations/desk/load").raise_for_status()
+    loaded = taught.get("/api/map").json()
+
+    for when in ("before", "after"):
+        assert len(loaded[when]["points"]) == 4
+        places = [np.array([[point["x"], point["y"]] for point in map_[when]["points"]]) for map_ in (saved, loaded)]
+        np.testing.assert_allclose(*(np.abs(place) for place in places), atol=1e-3)  # an axis has no sign
+
+
 def test_a_loaded_shot_has_a_number_of_its_own_so_that_no_old_picture_is_shown_for_it(taught: httpx.Client) -> None:
     save(taught)
     before = {shot["id"] for known in state(taught)["classes"] for shot in known["shots"]}
