@@ -102,6 +102,11 @@ class Camera:
         return self._mailbox.status
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether its driver has swallowed so many threads that nothing more is tried; a new process may help."""
+        return self._supervisor.has_given_up
+
+    @property
     def stage(self) -> Stage | None:
         """What decides the scene, when the source is a rendered one."""
         return self._supervisor.source.stage

@@ -26,7 +26,7 @@ def why_not(address: RtspAddress, *, timeout_s: float) -> str:
                 return f"{where} answers, but no stream came; are the path, the user and the password right?"
             connection.sendall(_describe(address))
             answer = connection.recv(_MAX_ANSWER_BYTES).decode("latin-1")
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # the second for a name that no machine can have
         return f"no machine is known by the name {address.host}; say its number instead"
     except ConnectionRefusedError:
         return f"{where} refuses connections; is RTSP switched on in the camera, and is this its port?"
@@ -50,7 +50,10 @@ def _meaning(answer: str, where: str, *, has_credentials: bool) -> str:
         return f"what answers at {where} does not speak RTSP; is this the right port?"
     code = int(found[1])
     if code in (401, 403) and has_credentials:
-        return f"{where} refuses this user and password, or has no such path"
+        return (
+            f"{where} refuses this user and password, or has no such path, or gave no picture in time; where both are "
+            "right, give it more with timeout_s"
+        )
     if code in (401, 403):
         return f"{where} asks for a user and a password: rtsp://user:password@{where}/path"
     if code == 404:

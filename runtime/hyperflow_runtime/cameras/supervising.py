@@ -47,6 +47,11 @@ class Supervisor(threading.Thread):
         captures = [*self._left_behind, self._capture] if self._stopping.is_set() else self._left_behind
         return sum(capture is not None and capture.is_alive() for capture in captures)
 
+    @property
+    def has_given_up(self) -> bool:
+        """Whether so many threads wait inside the driver that nothing more is tried until one of them returns."""
+        return sum(capture.is_alive() for capture in self._left_behind) >= _MOST_LEFT_BEHIND
+
     def stop(self) -> None:
         """Capture no more; the thread ends after at most the options' `timeout_s`."""
         with self._lock:

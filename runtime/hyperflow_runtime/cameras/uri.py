@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 from urllib.parse import unquote
@@ -80,9 +80,17 @@ def _without_scheme(text: str) -> CameraUri:
         return _v4l2(text)
     before_query, _, query = text.partition("?")
     for path, options in ((text, ""), (before_query, query)):
-        if Path(path).exists():
+        if os.path.exists(path):  # pathlib's raises where this user may not look
             return _local(path, options)
-    raise CameraError(f"{text!r:.120} is no file or folder here, and no camera's address; say {_FORMS}")
+    shown = _without_login(text)
+    raise CameraError(
+        f"{shown!r:.120} is no file or folder here that this user may see, and no camera's address; say {_FORMS}"
+    )
+
+
+def _without_login(text: str) -> str:
+    """Text that may be a mistyped stream's address, without what stands in front of its host."""
+    return re.sub(r".*@", "***@", without_credentials(text))
 
 
 def _understood(kind: CameraKind, target: str, description: str, options: str, of: str) -> CameraUri:
@@ -95,7 +103,9 @@ def _understood(kind: CameraKind, target: str, description: str, options: str, o
 def _csi(rest: str) -> CameraUri:
     sensor, _, options = rest.partition("?")
     if not re.fullmatch(r"\d|1[0-5]", sensor, re.ASCII):
-        raise CameraError(f"a CSI camera is named by its sensor number, csi://0 .. csi://15, got {sensor!r:.60}")
+        raise CameraError(
+            f"a CSI camera is named by its sensor number, csi://0 .. csi://15, got {_without_login(sensor)!r:.60}"
+        )
     return _understood("csi", sensor, f"csi://{sensor}", options, "csi://")
 
 
@@ -104,7 +114,9 @@ def _v4l2(rest: str) -> CameraUri:
     if re.fullmatch(r"\d{1,3}", device, re.ASCII):
         device = f"/dev/video{int(device)}"
     if not re.fullmatch(r"/dev/[A-Za-z0-9._:+/-]{1,200}", device, re.ASCII) or ".." in device:
-        raise CameraError(f"a USB camera is named by its device, /dev/video0 or v4l2://0, got {device!r:.120}")
+        raise CameraError(
+            f"a USB camera is named by its device, /dev/video0 or v4l2://0, got {_without_login(device)!r:.120}"
+        )
     return _understood("v4l2", device, device, options, "v4l2://")
 
 
@@ -118,7 +130,7 @@ def _rtsp(scheme: str) -> Callable[[str], CameraUri]:
 
 
 def _local(path: str, options: str) -> CameraUri:
-    kind: CameraKind = "folder" if Path(path).is_dir() else "file"
+    kind: CameraKind = "folder" if os.path.isdir(path) else "file"
     return _understood(kind, path, path, options, "a folder" if kind == "folder" else "file://")
 
 

@@ -39,7 +39,7 @@ def _picture_path(ctx: click.Context, parameter: click.Parameter, value: Path | 
 @click.option("--snapshot", type=click.Path(dir_okay=False, path_type=Path), callback=_picture_path,
               help="File for the newest frame, .jpg or .png.")  # fmt: skip
 @click.option("--record", type=click.Path(file_okay=False, path_type=Path),
-              help="New folder for every frame, which recorded://FOLDER replays.")  # fmt: skip
+              help="New folder for every frame, up to 2 GiB, which recorded://FOLDER replays.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 def command(
     uri: str | None, width: int | None, height: int | None, fps: float | None, flip: Flip, seconds: float,
@@ -96,7 +96,7 @@ def _read(
 
     end_s = time.monotonic() + seconds
     with nullcontext() if quiet else Console(stderr=True).status("reading") as line:
-        while (recorder is None or recorder.write(newest)) and (left_s := end_s - time.monotonic()) > 0:
+        while _recorded(newest, recorder) and (left_s := end_s - time.monotonic()) > 0:
             try:
                 newest = camera.read(after=newest.index, timeout_s=left_s)
             except EndOfSource:
@@ -106,6 +106,14 @@ def _read(
             if line is not None:
                 line.update(_how_it_does(camera.status))
     return newest, camera.status
+
+
+def _recorded(frame: CapturedFrame, recorder: Recorder | None) -> bool:
+    """Write the frame where there is a recording; False when that is full, which ends it early."""
+    if recorder is None or recorder.write(frame):
+        return True
+    click.echo(f"the recording is full after {recorder.n_frames} frames; start another one for more", err=True)
+    return False
 
 
 def _how_it_does(status: CameraStatus) -> str:

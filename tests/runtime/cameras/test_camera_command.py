@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from hyperflow_runtime.cameras import recording
 from hyperflow_runtime.cameras.listing import ListedCamera
 from hyperflow_runtime.commands.main import main
 
@@ -98,3 +99,12 @@ def test_without_cameras_the_list_says_what_else_there_is(monkeypatch: pytest.Mo
     monkeypatch.setattr("hyperflow_runtime.cameras.listing.list_cameras", tuple)
 
     assert "no camera here; without one: synthetic://" in run().stdout
+
+
+def test_a_recording_that_is_full_ends_early_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "MOST_FRAMES", 3)
+
+    done = run(SCENE, "--record", tmp_path / "short", "--seconds", 60)
+
+    assert done.exit_code == 0
+    assert "the recording is full after 3 frames; start another one for more" in done.output

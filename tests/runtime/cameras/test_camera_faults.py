@@ -150,6 +150,7 @@ def test_drivers_that_block_again_and_again_hold_a_few_threads_only(scripted: Sc
         with pytest.raises(CameraError, match=r"4 attempts are still blocked in its driver.*start this program again"):
             camera.read(timeout_s=3)
         assert len(made) == 4
+        assert camera.is_stuck
         gate.set()
 
 

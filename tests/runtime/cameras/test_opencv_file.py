@@ -10,6 +10,7 @@ import pytest
 
 from hyperflow_runtime.cameras.opencv.file import FileSource
 from hyperflow_runtime.cameras.opencv.library import has_support
+from hyperflow_runtime.cameras.opencv.reading import Reading
 from hyperflow_runtime.cameras.opening import open_camera
 from hyperflow_runtime.cameras.options import CameraOptions
 from hyperflow_runtime.cameras.source import EndOfSource
@@ -38,6 +39,18 @@ def test_a_file_knows_its_rate_and_can_be_told_another(video: Path) -> None:
 
     assert own.nominal_fps == pytest.approx(50, abs=0.1)
     assert told.nominal_fps == 5.0
+
+
+@pytest.mark.parametrize(("stated", "played"), [(300.0, 240.0), (0.0, 30.0), (float("nan"), 30.0), (25.0, 25.0)])
+def test_every_file_has_a_rate_to_be_played_at(
+    video: Path, monkeypatch: pytest.MonkeyPatch, stated: float, played: float
+) -> None:
+    monkeypatch.setattr(Reading, "get", lambda self, name: stated)
+    source = FileSource(video, fps=None, loop=False)
+    source.open()
+    source.close()
+
+    assert source.nominal_fps == played
 
 
 def test_a_looped_file_begins_again_and_its_indices_grow(video: Path) -> None:

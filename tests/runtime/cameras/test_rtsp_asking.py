@@ -127,3 +127,10 @@ def test_a_server_that_agrees_to_everything_and_sends_nothing_is_given_up() -> N
         with pytest.raises(CameraError, match="offers the stream, but no picture came in time; give it more"):
             open_camera(f"rtsp://127.0.0.1:{server.server_address[1]}/x", CameraOptions(timeout_s=5))
         server.shutdown()
+
+
+@pytest.mark.parametrize("host", ["cam..local", "x" * 64 + ".local"])
+def test_a_name_that_no_machine_can_have_is_said(host: str) -> None:
+    address = parse_rtsp_address(f"rtsp://{host}/x")
+
+    assert why_not(address, timeout_s=1) == f"no machine is known by the name {host}; say its number instead"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hyperflow_runtime.cameras.opening import open_camera
 from hyperflow_runtime.cameras.options import CameraOptions
 from hyperflow_runtime.cameras.rtsp_address import parse_rtsp_address
 from hyperflow_runtime.cameras.uri import parse_camera_uri
@@ -88,6 +90,7 @@ def test_a_stream_takes_its_options_behind_the_hash_and_a_scene_has_options_of_i
         ("file://a%0Ab.mp4", "a path must follow"),
         ("recorded://?loop=true", "a path must follow"),
         ("no-such-video.mp4", "is no file or folder here"),
+        ("x" * 300, "is no file or folder here"),
         ("csi://0\n", "a line break or another control character"),
         ("rtsp://cam/x\x00", "a line break or another control character"),
         ("x" * 3000, "at most 2048 characters, got 3000"),
@@ -196,3 +199,30 @@ def test_no_part_of_a_password_is_in_the_description_or_the_error(secret: str) -
 def test_options_out_of_range_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(CameraError, match=message):
         CameraOptions(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["admin:geheim@cam/stream", "rtsp:/admin:geheim@cam/s", "rtsp:admin:geheim@cam/s", "csi://admin:geheim@cam/s",
+     "v4l2://admin:geheim@cam/s", "rtsp//admin:geheim@cam/s", "http://admin:geheim@cam/s"],
+)  # fmt: skip
+def test_a_mistyped_address_of_a_stream_shows_no_password(text: str) -> None:
+    with pytest.raises(CameraError) as caught:
+        parse_camera_uri(text)
+
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_a_path_that_this_user_may_not_see_is_an_error_of_ours(tmp_path: Path, form: str) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o000)
+
+    with pytest.raises(CameraError), open_camera(form.format(hidden / "a.mp4")):
+        pass
+
+
+def test_a_name_that_no_file_can_have_is_an_error_of_ours() -> None:
+    with pytest.raises(CameraError, match="cannot be read: File name too long"), open_camera("file://" + "x" * 300):
+        pass

@@ -12,6 +12,9 @@ from hyperflow_runtime.errors import CameraError
 
 __all__ = ["FileSource"]
 
+_MOST_FPS = 240.0
+_UNKNOWN_FPS = 30.0
+
 
 class FileSource:
     """A video file, from its first frame to its last; see `Source`.
@@ -27,7 +30,7 @@ class FileSource:
 
         Args:
             path: The file, of any kind that OpenCV's FFmpeg or GStreamer reads.
-            fps: Rate to play it at; None for its own.
+            fps: Rate to play it at; None for its own, up to 240, or 30 where it states none.
             loop: Begin again at the end.
         """
         self._path, self._fps, self._loop = path, fps, loop
@@ -45,11 +48,11 @@ class FileSource:
 
     def open(self) -> None:
         path = self._path.absolute()
-        if not path.exists():
-            raise CameraError(f"{self._path}: no such video file")
-        if not path.is_file():
-            raise CameraError(f"{self._path} is no file; a folder of pictures is dir://{self._path}")
         try:
+            if not path.exists():
+                raise CameraError(f"{self._path}: no such video file")
+            if not path.is_file():
+                raise CameraError(f"{self._path} is no file; a folder of pictures is dir://{self._path}")
             with path.open("rb") as file:
                 is_empty = not file.read(1)
         except OSError as error:
@@ -64,7 +67,7 @@ class FileSource:
                 "and ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4"
             )
         fps = reading.get(cv2.CAP_PROP_FPS)
-        self._own_fps = fps if 0 < fps <= 240 else None
+        self._own_fps = min(fps, _MOST_FPS) if fps > 0 else _UNKNOWN_FPS
         self._reading, self._n_read = reading, 0
 
     def read(self) -> SourceFrame:

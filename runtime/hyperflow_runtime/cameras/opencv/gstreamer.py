@@ -21,19 +21,22 @@ _FLIP_METHODS: dict[Flip, int] = {
 _TIMEOUT_S = 20
 
 
-@lru_cache
 def has_element(name: str) -> bool:
-    """Tell whether GStreamer has an element; False too where gst-inspect-1.0 is not installed.
+    """Tell whether GStreamer has an element; False too where gst-inspect-1.0 is not installed, or does not answer now.
 
     GStreamer builds its list of plugins in the first such call after an installation, which may take seconds.
     """
     tool = shutil.which("gst-inspect-1.0")
-    if tool is None:
-        return False
     try:
-        done = subprocess.run([tool, "--exists", name], capture_output=True, timeout=_TIMEOUT_S, check=False)
+        return tool is not None and _knows(tool, name)
     except (OSError, subprocess.TimeoutExpired):
         return False
+
+
+@lru_cache
+def _knows(tool: str, name: str) -> bool:
+    """Ask gst-inspect-1.0 once for each element; when it fails, the next call asks again."""
+    done = subprocess.run([tool, "--exists", name], capture_output=True, timeout=_TIMEOUT_S, check=False)
     return done.returncode == 0
 
 

@@ -24,9 +24,17 @@ def processes_that_hold(device: str, proc: Path = Path("/proc")) -> tuple[str, .
 
 def _holds(process: Path, device: str) -> bool:
     try:
-        return any(os.readlink(descriptor) == device for descriptor in (process / "fd").iterdir())
+        descriptors = list((process / "fd").iterdir())
     except OSError:
         return False
+    return any(_target(descriptor) == device for descriptor in descriptors)
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return os.readlink(descriptor)
+    except OSError:  # closed since it was listed
+        return ""
 
 
 def _name(process: Path) -> str:

@@ -10,22 +10,25 @@ from typing import Literal
 
 from hyperflow_runtime.errors import CameraError
 
-__all__ = ["ffmpeg_limits", "gstreamer_limits", "has_support", "load_opencv"]
+__all__ = ["LIMIT_SHARE", "ffmpeg_limits", "gstreamer_limits", "has_support", "load_opencv"]
 
 _GSTREAMER_LIMITS_SINCE = (4, 7)
-_SHARE = 0.7  # of a limit of ours, so that a library comes back, and the reason is found, before its thread is given up
+LIMIT_SHARE = 0.7
+"""Of a limit of ours, so that a library comes back, and the reason is found, before its thread is given up."""
 
 
 @lru_cache(maxsize=1)
 def load_opencv() -> ModuleType:
     """Import OpenCV when it is first needed, and quieten it: every failure comes back as an error of ours.
 
-    OPENCV_LOG_LEVEL and OPENCV_FFMPEG_LOGLEVEL, where they are set, decide instead.
+    OPENCV_LOG_LEVEL, OPENCV_FFMPEG_LOGLEVEL and OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT, where they are set, decide instead.
 
     Raises:
         CameraError: It is not installed, or does not load.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # libav's "quiet"; it is read when FFmpeg is first used
+    # Seconds that one call waits for a USB camera. Its own 10 are longer than the limit of most cameras, which we keep.
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
     try:
         import cv2
     except ImportError as error:
@@ -64,7 +67,7 @@ def ffmpeg_limits(timeout_s: float) -> tuple[int, ...]:
     Raises:
         CameraError: OpenCV does not load.
     """
-    cv2, limit_ms = load_opencv(), int(timeout_s * _SHARE * 1000)
+    cv2, limit_ms = load_opencv(), int(timeout_s * LIMIT_SHARE * 1000)
     if not hasattr(cv2, "CAP_PROP_READ_TIMEOUT_MSEC"):  # before 4.5.4: 30 s, and the watchdog is quicker
         return ()
     return cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit_ms

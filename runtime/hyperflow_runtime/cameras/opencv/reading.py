@@ -68,14 +68,16 @@ class Reading:
 class LiveReading:
     """A lens or a stream: frames may fail for half a second, as many do at the start, before it counts as gone."""
 
-    def __init__(self, description: str, why_not: Callable[[], str]) -> None:
+    def __init__(self, description: str, why_not: Callable[[], str], *, silence_s: float = _PATIENCE_S) -> None:
         """Take note of a camera.
 
         Args:
             description: What to call it in errors.
             why_not: Looks for the reason when it does not open or gives no first frame, and the next move.
+            silence_s: How long it may give nothing, where a driver's own limit is shorter: reads that took their time
+                tell of a silent camera, and not of one that is gone.
         """
-        self._description, self._why_not = description, why_not
+        self._description, self._why_not, self._silence_s = description, why_not, silence_s
         self._reading: Reading | None = None
         self._has_given = False
 
@@ -92,6 +94,10 @@ class LiveReading:
     def set(self, name: int, value: float) -> bool:
         """See `Reading.set`."""
         return self._reading is not None and self._reading.set(name, value)
+
+    def get(self, name: int) -> float:
+        """See `Reading.get`; 0 when it is not open."""
+        return 0.0 if self._reading is None else self._reading.get(name)
 
     def read(self) -> NDArray[np.uint8]:
         """Return the next frame.
@@ -110,10 +116,16 @@ class LiveReading:
         raise CameraError(f"{self._description} opens but gives no pictures: {self._why_not()}")
 
     def _next(self, reading: Reading) -> NDArray[np.uint8] | None:
-        give_up_s = time.monotonic() + _PATIENCE_S
-        while (image := reading.read()) is None and time.monotonic() < give_up_s:
+        began_s = time.monotonic()
+        while True:
+            asked_s = time.monotonic()
+            if (image := reading.read()) is not None:
+                return image
+            now_s = time.monotonic()
+            patience_s = self._silence_s if now_s - asked_s >= _PATIENCE_S else _PATIENCE_S
+            if now_s - began_s >= patience_s:
+                return None
             time.sleep(_PAUSE_S)
-        return image
 
     def close(self) -> None:
         """Let go; a second call does nothing."""

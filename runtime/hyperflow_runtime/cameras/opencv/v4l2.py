@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from hyperflow_runtime.cameras.opencv.holders import processes_that_hold
-from hyperflow_runtime.cameras.opencv.library import has_support, load_opencv
+from hyperflow_runtime.cameras.opencv.library import LIMIT_SHARE, has_support, load_opencv
 from hyperflow_runtime.cameras.opencv.reading import LiveReading
 from hyperflow_runtime.cameras.options import CameraOptions
 from hyperflow_runtime.cameras.source import SourceFrame
@@ -34,7 +34,7 @@ class V4l2Source:
             options: Width, height and fps, each asked of the driver, which takes the nearest it has.
         """
         self._device, self._options = device, options
-        self._reading = LiveReading(device, self._why_not)
+        self._reading = LiveReading(device, self._why_not, silence_s=LIMIT_SHARE * options.timeout_s)
 
     @property
     def description(self) -> str:
@@ -76,15 +76,28 @@ class V4l2Source:
     def _ask(self) -> None:
         cv2, reading = load_opencv(), self._reading
         reading.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter_fourcc(*"MJPG"))  # raw pictures over USB 2 come slowly
+        width, height = self._size()
         for name, value in (
-            (cv2.CAP_PROP_FRAME_WIDTH, self._options.width),
-            (cv2.CAP_PROP_FRAME_HEIGHT, self._options.height),
+            (cv2.CAP_PROP_FRAME_WIDTH, width),
+            (cv2.CAP_PROP_FRAME_HEIGHT, height),
             (cv2.CAP_PROP_FPS, self._options.fps),
         ):
             if value is not None:
                 reading.set(name, value)
         # A driver fills one buffer while the other is read; with one alone, many cameras give every second frame.
         reading.set(cv2.CAP_PROP_BUFFERSIZE, 2)
+
+    def _size(self) -> tuple[int | None, int | None]:
+        """Width and height to ask for: OpenCV sets both or none, so one that is left out follows the camera's shape."""
+        cv2, width, height = load_opencv(), self._options.width, self._options.height
+        own_width, own_height = (
+            self._reading.get(name) for name in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
+        if (width is None) == (height is None) or own_width <= 0 or own_height <= 0:
+            return width, height
+        return width or round((height or 0) * own_width / own_height), height or round(
+            (width or 0) * own_height / own_width
+        )
 
     def _why_not(self) -> str:
         holders = processes_that_hold(os.path.realpath(self._device))
