@@ -104,7 +104,13 @@ def _print_schema(context: click.Context, _parameter: click.Parameter, is_asked:
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Of the model, on a processor; all cores by default.")
 @click.option("--quiet", is_flag=True, help="Print no lines for people.")
-@click.option("--json", "is_json", is_flag=True, help="Print events as JSON lines, the same as --events -.")
+@click.option(
+    "--json",
+    "is_json",
+    is_flag=True,
+    envvar="LINE_INSPECTOR_JSON",
+    help="Print events as JSON lines, the same as --events -.",
+)
 @click.option(
     "--config",
     type=FILE,

@@ -14,14 +14,14 @@ from delivery.database import SpoolError
 from delivery.log import LOG, log_to_stderr
 from delivery.outbox import Outbox
 from delivery.webhook_sink import AddressError
-from hyperflow_runtime import HyperflowRuntimeError, Model, Session, __version__, open_bundle
+from hyperflow_runtime import HyperflowRuntimeError, Model, __version__, open_bundle
 from hyperflow_runtime.cameras.camera import Camera
 from hyperflow_runtime.cameras.opening import open_camera
 from hyperflow_runtime.cameras.options import CameraOptions
 from hyperflow_runtime.errors import CameraError
 from hyperflow_runtime.heap import limit_arenas
 from hyperflow_runtime.live.classifying import LiveClassifier
-from inspection.adaptation_watch import AdaptationWatch
+from inspection.adaptation_watch import AdaptationWatch, fingerprint
 from inspection.inspector import Inspector, Parts
 from inspection.label_watch import LabelWatch, Origin
 from inspection.service_manager import ServiceManager
@@ -60,11 +60,13 @@ def run(choices: Choices) -> int:
     try:
         with contextlib.ExitStack() as stack:
             model = stack.enter_context(open_bundle(choices.bundle, n_threads=choices.threads))
+            loaded = fingerprint(choices.adaptation)  # first: a file that is replaced from here on is loaded anew
             session = model.session(choices.adaptation)
+            watch = AdaptationWatch(session, choices.adaptation, loaded=loaded)
             camera = stack.enter_context(_opened_camera(choices))
             sinks = open_sinks(choices, on_reader_gone=asked.to_stop.set)
             outbox = stack.enter_context(Outbox(sinks, folder=choices.spool, max_bytes=n_bytes(choices.max_spool_mb)))
-            _inspect(choices, asked, camera, model, session, outbox)
+            _inspect(choices, asked, camera, model, watch, outbox)
     except (AddressError, CredentialError) as error:
         return _failed(error, 2)
     except (HyperflowRuntimeError, SpoolError, OSError) as error:
@@ -84,14 +86,15 @@ def _opened_camera(choices: Choices) -> Camera:
         raise AddressError(str(error)) from error
 
 
-def _inspect(choices: Choices, asked: _Asked, camera: Camera, model: Model, session: Session, outbox: Outbox) -> None:
-    stamper, manager = Stamper(choices.station), ServiceManager()
+def _inspect(
+    choices: Choices, asked: _Asked, camera: Camera, model: Model, adaptation: AdaptationWatch, outbox: Outbox
+) -> None:
+    session, stamper, manager = adaptation.session, Stamper(choices.station), ServiceManager()
     pictures = None
     if choices.unknowns is not None:
         pictures = UnknownPictures(choices.unknowns, max_bytes=n_bytes(choices.max_unknowns_mb))
     origin = Origin(choices.adaptation.name, model.manifest.name)
     labels = LabelWatch(stamper, origin, pictures, hold_s=choices.hold_ms / 1e3, every_s=choices.unknown_every_s)
-    adaptation = AdaptationWatch(session, choices.adaptation)
     for note in model.notes:
         LOG.info("%s", note)
     outbox.post(

@@ -50,6 +50,7 @@ class MqttSink:
         self._changed = threading.Condition()
         self._published: dict[int, int] = {}  # position in the spool -> message
         self._acknowledged: set[int] = set()
+        self._greeting: mqtt.MQTTMessageInfo | None = None
         self._is_connected, self._is_closed = False, False
         self._why_not = "not connected yet"
         self._client = self._new_client(client_id, password, ca_file)
@@ -74,7 +75,8 @@ class MqttSink:
         if reason.is_failure:
             self._note_connection(False, f"the broker says: {reason}")
             return
-        client.publish(f"{self._address.topic}/status", "online", qos=1, retain=True)
+        if self._greeting is None or self._greeting.is_published():  # else the library sends the last one again
+            self._greeting = client.publish(f"{self._address.topic}/status", "online", qos=1, retain=True)
         self._note_connection(True, "")
 
     def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
@@ -100,10 +102,16 @@ class MqttSink:
         self._wait_until(lambda: self._is_connected, _CONNECTION_PATIENCE_S)
         for event in events:  # not under the lock: the library may call back while it publishes
             if event.position not in self._published:
-                self._published[event.position] = self._client.publish(self._address.topic, event.body, qos=1).mid
+                self._published[event.position] = self._publish(event)
         self._forget_all_but_from(events[0].position)
         self._wait_until(lambda: self._n_acknowledged(events) > 0, _BROKER_PATIENCE_S)
         return self._n_acknowledged(events)
+
+    def _publish(self, event: SpooledEvent) -> int:
+        message = self._client.publish(self._address.topic, event.body, qos=1)
+        if message.rc == mqtt.MQTT_ERR_QUEUE_SIZE:
+            raise DeliveryError(f"{self._address.host}:{self._address.port}: too many messages are not acknowledged")
+        return message.mid
 
     def _wait_until(self, is_so: Callable[[], bool], longest_s: float) -> None:
         with self._changed:

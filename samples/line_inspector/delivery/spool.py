@@ -45,6 +45,7 @@ class Spool:
             on_trouble(f"the spool was damaged; it was put aside as {self._database.put_aside}, and a new one begun")
         known = self._database.cursors()
         self._next = self._database.last_position() + 1
+        self._last_on_disk = self._next - 1
         self._cursors = {name: known.get(name, 0) for name in sinks}
         self._n_dropped = dict.fromkeys(sinks, 0)
         self._note_sinks(known.keys() - self._cursors.keys())
@@ -89,6 +90,8 @@ class Spool:
             return
         self._n_bytes += sum(event.n_bytes for event in self._in_memory) - freed
         self._count_dropped(doomed)
+        if self._in_memory:
+            self._last_on_disk = self._in_memory[-1].position
         self._in_memory.clear()
         self._say_recovered()
 
@@ -121,6 +124,8 @@ class Spool:
             events = self._database.after(cursor, limit)
         except sqlite3.Error as error:
             self._say_trouble(error)
+            if cursor < self._last_on_disk:
+                return []  # older ones come first; they are delivered once the disk can be read again
             events = []
         events += [event for event in self._in_memory if event.position > cursor]
         return events[:limit]

@@ -99,7 +99,7 @@ class WebhookSink:
             return DeliveryError(f"{self._host} answers {status}, a redirect; give the address that it leads to")
         pause_s = None
         if retry_after is not None and retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 8:
-            pause_s = min(float(retry_after), _LONGEST_RETRY_AFTER_S)
+            pause_s = min(float(retry_after), _LONGEST_RETRY_AFTER_S) or None  # 0 would knock without a pause
         return DeliveryError(f"{self._host} answers {status}", retry_after_s=pause_s)
 
     def close(self) -> None:

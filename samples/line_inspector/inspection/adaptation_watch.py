@@ -7,24 +7,25 @@ from pathlib import Path
 
 from hyperflow_runtime import Session
 
-__all__ = ["AdaptationWatch"]
+__all__ = ["AdaptationWatch", "Fingerprint", "fingerprint"]
 
-_Fingerprint = tuple[int, int, int] | None
+Fingerprint = tuple[int, int, int] | None
 _POLL_S = 1.0
 
 
 class AdaptationWatch:
     """Compares the file with how it was. A file is read once it stayed the same between two looks at it."""
 
-    def __init__(self, session: Session, path: Path) -> None:
-        """Watch the file that was just loaded.
+    def __init__(self, session: Session, path: Path, *, loaded: Fingerprint) -> None:
+        """Watch the file that was loaded.
 
         Args:
             session: Gets what the file holds. It goes on answering while that is read and put in force.
             path: Of the adaptation.
+            loaded: The file's fingerprint, taken before it was loaded.
         """
-        self._session, self.path = session, path
-        self._loaded = self._last_seen = _fingerprint(path)
+        self.session, self.path = session, path
+        self._loaded = self._last_seen = loaded
         self._next_look_s = 0.0
 
     def is_due(self, now_s: float) -> bool:
@@ -36,7 +37,7 @@ class AdaptationWatch:
         if now_s < self._next_look_s:
             return False
         self._next_look_s = now_s + _POLL_S
-        found = _fingerprint(self.path)
+        found = fingerprint(self.path)
         is_steady, self._last_seen = found == self._last_seen, found
         return is_steady and found != self._loaded
 
@@ -49,12 +50,13 @@ class AdaptationWatch:
         Raises:
             AdaptationFileError: It cannot be used; what was in force before still is, and this file is not tried again.
         """
-        self._loaded = _fingerprint(self.path)
-        self._session.load(self.path)
-        return list(self._session.labels)
+        self._loaded = fingerprint(self.path)
+        self.session.load(self.path)
+        return list(self.session.labels)
 
 
-def _fingerprint(path: Path) -> _Fingerprint:
+def fingerprint(path: Path) -> Fingerprint:
+    """What changes when a file is replaced or written; None where there is none."""
     try:
         found = os.stat(path)
     except OSError:

@@ -144,8 +144,7 @@ class Inspector:
 
     def _beat(self) -> None:
         now_s, status = time.monotonic(), self._parts.camera.status
-        newest = self._parts.camera.newest
-        if newest is None or newest.index <= self._after or status.state != "live":
+        if self._has_nothing_to_do():
             self._progress.idle()
         if self._progress.is_stuck:
             self._warn_of_standstill()
@@ -156,9 +155,19 @@ class Inspector:
             self._next_heartbeat_s = now_s + self._heartbeat_s
             self._parts.outbox.post(self._heartbeat())
 
+    def _has_nothing_to_do(self) -> bool:
+        """Whether it is the line that is quiet, and not the inspector that needs a new start."""
+        camera = self._parts.camera
+        if camera.is_stuck:
+            return False
+        newest = camera.newest
+        has_no_frame = newest is None or newest.index <= self._after
+        return camera.status.state != "live" or (has_no_frame and not self._last_failure)
+
     def _warn_of_standstill(self) -> None:
         if not self._is_warned:
-            LOG.error("frames come and none is classified; the watchdog is not fed, so that systemd starts it anew")
+            what = "the camera's driver does not return" if self._parts.camera.is_stuck else "no frame is classified"
+            LOG.error("%s; the watchdog is not fed, so that systemd starts the inspector anew", what)
         self._is_warned = True
 
     def _heartbeat(self) -> Heartbeat:

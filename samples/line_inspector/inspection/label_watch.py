@@ -43,12 +43,13 @@ class LabelWatch:
         self._hold_s, self._smoother = hold_s, Smoother(hold_s=hold_s)
         self.label: str | None = None
         self._has_label = False
+        self._leading: tuple[str | None, float] | None = None  # before the first label: what leads, and since when
         self._last_unknown_id, self._last_picture_s = "", 0.0
         self.n_changes = 0
 
     def forget(self) -> None:
         """What was seen holds no longer; the next label that holds makes an event, whatever it is."""
-        self._has_label, self.label = False, None
+        self._has_label, self.label, self._leading = False, None, None
         self._smoother.reset()
 
     def update(self, answer: LiveAnswer) -> LabelChanged | None:
@@ -60,9 +61,16 @@ class LabelWatch:
             if self.label is None and answer.answered_s - self._last_picture_s >= self._every_s:
                 self._picture(answer.frame, self._last_unknown_id, answer.answered_s)
             return None
-        if not self._has_label and answer.frame.captured_s - smoothed.since_s < self._hold_s:
-            return None  # a smoother takes the first label at once, on the word of a single frame
+        if not self._has_label and not self._has_held(smoothed, answer.frame.captured_s):
+            return None
         return self._changed(answer, smoothed)
+
+    def _has_held(self, smoothed: SmoothedAnswer, at_s: float) -> bool:
+        """Whether the first label has led for long enough; a smoother takes it at once, on the word of one frame."""
+        leader = None if smoothed.unknown_share > 0.5 else max(smoothed.scores, key=smoothed.scores.__getitem__)
+        if self._leading is None or self._leading[0] != leader:
+            self._leading = (leader, at_s)
+        return leader == smoothed.label and at_s - self._leading[1] >= self._hold_s
 
     def _changed(self, answer: LiveAnswer, smoothed: SmoothedAnswer) -> LabelChanged:
         stamp = self._stamper.stamp()

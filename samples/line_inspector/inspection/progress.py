@@ -10,7 +10,7 @@ _PATIENCE_S = 30.0
 
 
 class Progress:
-    """Counts answers, and notices when there are frames and no answers."""
+    """Counts answers, and notices when there is something to do and nothing gets done."""
 
     def __init__(self) -> None:
         """Begin now."""
@@ -27,7 +27,8 @@ class Progress:
         """A frame was classified, or could not be."""
         self.n_answered += not is_failure
         self.n_failed += is_failure
-        self._moved_s = time.monotonic()
+        if not is_failure:
+            self._moved_s = time.monotonic()
 
     def idle(self) -> None:
         """There is nothing to classify."""
@@ -35,7 +36,7 @@ class Progress:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether there were frames for half a minute, and not one answer."""
+        """Whether nothing was classified for half a minute, though there was something to classify."""
         return time.monotonic() - self._moved_s > _PATIENCE_S
 
     def answers_per_s(self) -> float:

@@ -19,7 +19,8 @@ _QUALITY = 92
 class UnknownPictures:
     """A folder of JPEG files, whole frames, that never grows beyond its bound: the oldest ones go.
 
-    Names are TIME_EVENT.jpg, so that they sort by time. Only files with such names are ever removed.
+    Names are TIME_EVENT.jpg, so that they sort by time; those of the future were made before the clock was set back,
+    and count as the oldest. Only files with such names are ever removed.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
@@ -49,8 +50,7 @@ class UnknownPictures:
         Raises:
             OSError: It cannot be written.
         """
-        now = datetime.now(timezone.utc)
-        name = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z_{event_id}.jpg"
+        name = f"{_now_text()}_{event_id}.jpg"
         partial = self._folder / f"{name}.part"
         try:
             Image.fromarray(np.ascontiguousarray(image_bgr[:, :, ::-1])).save(partial, "JPEG", quality=_QUALITY)
@@ -63,7 +63,9 @@ class UnknownPictures:
         return name
 
     def _make_room(self, n_new_bytes: int, *, spared: Path | None = None) -> None:
-        ours = [file for file in sorted(self._folder.iterdir()) if _OURS.fullmatch(file.name) and file != spared]
+        now = f"{_now_text()}~"  # behind all names of this millisecond
+        ours = [file for file in self._folder.iterdir() if _OURS.fullmatch(file.name) and file != spared]
+        ours.sort(key=lambda file: (file.name <= now, file.name))
         for file in ours:
             if file.suffix == ".part":  # a kill left it
                 file.unlink(missing_ok=True)
@@ -74,3 +76,8 @@ class UnknownPictures:
                 return
             file.unlink(missing_ok=True)
             excess -= size
+
+
+def _now_text() -> str:
+    now = datetime.now(timezone.utc)
+    return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"

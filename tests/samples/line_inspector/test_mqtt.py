@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +77,47 @@ def test_events_of_an_outage_arrive_when_the_broker_is_back(
         assert box.counts["mqtt"].last_error is None
     wait_until(lambda: len(set(ids(listener.on("line1/label")))) == 75, "all events")
     assert list(dict.fromkeys(ids(listener.on("line1/label")))) == posted
+
+
+class Dropping:
+    """A broker that accepts every connection, and closes it without acknowledging what is published."""
+
+    def __init__(self) -> None:
+        self.n_greetings: list[int] = []  # in each connection
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(0.3)
+                connection.recv(4096)
+                connection.sendall(b"\x20\x02\x00\x00")  # CONNACK: accepted
+                received = b""
+                try:
+                    while piece := connection.recv(4096):
+                        received += piece
+                except TimeoutError:
+                    pass
+                self.n_greetings.append(received.count(b"online"))
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_a_broker_that_drops_every_connection_does_not_pile_up_greetings(tmp_path: Path) -> None:
+    pytest.importorskip("paho.mqtt.client", reason="needs paho-mqtt")
+    broker = Dropping()
+    with outbox(tmp_path / "spool", broker.port):
+        wait_until(lambda: len(broker.n_greetings) >= 3, "three connections")
+    broker.close()
+
+    assert broker.n_greetings[:3] == [1, 1, 1]
 
 
 @pytest.mark.broker

@@ -54,6 +54,13 @@ def test_the_command_line_wins_over_the_environment_and_this_over_the_file(
     assert stations == ["file", "environment", "command line"]
 
 
+def test_json_may_stand_in_the_environment_too(tmp_path: Path, given: dict[str, str]) -> None:
+    done = run(*as_arguments(given), folder=tmp_path, LINE_INSPECTOR_JSON="1")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[0])["type"] == "started"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -163,6 +163,31 @@ def test_when_disk_and_memory_are_full_the_newest_events_and_those_on_disk_are_d
     spool.close()
 
 
+def test_what_is_on_a_disk_that_cannot_be_read_is_not_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = opened(tmp_path)
+    for number in range(5):
+        spool.append(f"e{number}", b"{}")
+
+    def fails(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as broken:
+        for name in ("after", "insert"):
+            broken.setattr(spool._database, name, fails)
+        spool.append("e5", b"{}")
+        assert ids(spool) == []  # the older ones come first
+    assert ids(spool) == [f"e{number}" for number in range(6)]
+    spool.settle("a", spool.waiting("a", 6)[-1].position)
+
+    with monkeypatch.context() as broken:
+        for name in ("after", "insert"):
+            broken.setattr(spool._database, name, fails)
+        spool.append("e6", b"{}")
+        assert ids(spool) == ["e6"]  # nothing on disk waits in front of it
+    assert spool.n_dropped("a") == 0
+    spool.close()
+
+
 def test_a_sink_that_is_no_more_holds_nothing_back(tmp_path: Path) -> None:
     before = opened(tmp_path, "a", "gone")
     before.append("e0", b"{}")

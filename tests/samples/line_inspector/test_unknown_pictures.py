@@ -54,3 +54,15 @@ def test_what_a_kill_left_is_cleaned_up_and_counts(tmp_path: Path) -> None:
     name = pictures.keep(frame(), "0123456789ab-2")
 
     assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_pictures_of_the_future_go_first_when_the_clock_was_set_back(tmp_path: Path) -> None:
+    probe = UnknownPictures(tmp_path / "probe", max_bytes=10**6)
+    size = (tmp_path / "probe" / probe.keep(frame(), "0123456789ab-1")).stat().st_size
+    for number in range(3):
+        (tmp_path / f"29990101T000000.00{number}Z_0123456789ab-{number}.jpg").write_bytes(b"x" * size)
+    pictures = UnknownPictures(tmp_path, max_bytes=int(size * 3.5))
+
+    names = [pictures.keep(frame(), f"0123456789ab-{number}") for number in range(3)]
+
+    assert sorted(file.name for file in tmp_path.glob("*.jpg")) == sorted(names)

@@ -73,7 +73,8 @@ def test_answers_that_are_about_the_event_reject_it(receiver: Receiver, status: 
 
 
 @pytest.mark.parametrize(
-    ("text", "pause_s"), [("7", 7.0), ("99999", 300.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None)]
+    ("text", "pause_s"),
+    [("7", 7.0), ("0", None), ("99999", 300.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None)],
 )
 def test_a_receiver_may_ask_for_a_pause_but_not_for_hours(receiver: Receiver, text: str, pause_s: float | None) -> None:
     receiver.answer, receiver.headers = lambda body: 503, {"Retry-After": text}
