@@ -81,7 +81,9 @@ class Guard:
             return login_page(is_wrong=True)
         response = RedirectResponse("/", 303)
         is_https = scope["scheme"] == "https"
-        response.set_cookie(COOKIE, offered, _COOKIE_AGE_S, httponly=True, samesite="strict", secure=is_https)
+        # Not "strict", which asks again whoever follows a link from a chat: what changes something, and every socket,
+        # must come from this origin anyway.
+        response.set_cookie(COOKIE, offered, _COOKIE_AGE_S, httponly=True, samesite="lax", secure=is_https)
         return response
 
     def _check_origin(self, scope: Scope) -> None:

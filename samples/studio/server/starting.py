@@ -8,6 +8,7 @@ import threading
 import webbrowser
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -105,7 +106,7 @@ def _camera(given: str | None) -> str:
 
 
 def _greet(address: str, host: str, token: str | None, folder: Path, *, is_opening: bool) -> None:
-    whole = address if token is None else f"{address}?token={token}"
+    whole = address if token is None else f"{address}?token={quote(token, safe='')}"
     click.echo(f"Saved adaptations: {folder}")
     if not is_loopback(host):
         click.echo("Other machines can open this studio, with the token. The connection is not encrypted.")

@@ -43,6 +43,12 @@ def most_file_bytes(model: Model) -> int:
     return 4 * manifest.n_parameters + manifest.limits.max_ways * feature_bytes + shots + 2**20
 
 
+def _cannot_write(error: OSError) -> Problem:
+    return Problem(
+        507, f"The studio's folder cannot be written ({error.strerror}); free some space, or look at its rights."
+    )
+
+
 def _check_unpacked(data: bytes, limit: int) -> None:
     """Refuse a small file that unpacks to a large one, before it is unpacked; the runtime checks all else."""
     try:
@@ -130,20 +136,25 @@ class AdaptationStore:
         """Delete one.
 
         Raises:
-            Problem: 404, there is none.
+            Problem: 404, there is none; 507, the folder cannot be written.
         """
-        self.existing(name).unlink(missing_ok=True)
+        path = self.existing(name)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _cannot_write(error) from error
 
     def put(self, name: str, data: bytes, *, overwrite: bool) -> SavedAdaptation:
         """Keep an uploaded file, when the runtime can load it.
 
         Raises:
-            Problem: 409, it exists; 422, torn, hostile, or of another bundle.
+            Problem: 409, it exists; 422, torn, hostile, or of another bundle; 507, the folder cannot be written.
         """
         path = self.for_writing(name, overwrite=overwrite)
         _check_unpacked(data, most_file_bytes(self._model))
-        handle, partial = tempfile.mkstemp(dir=self._folder, prefix=".upload-")
+        partial = None
         try:
+            handle, partial = tempfile.mkstemp(dir=self._folder, prefix=".upload-")
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
@@ -152,9 +163,12 @@ class AdaptationStore:
             Path(partial).chmod(0o644)
             os.replace(partial, path)
         except AdaptationFileError as error:
-            raise Problem(422, str(error).replace(partial, "The file")) from error
+            raise Problem(422, str(error).replace(str(partial), "The file")) from error
+        except OSError as error:
+            raise _cannot_write(error) from error
         finally:
-            Path(partial).unlink(missing_ok=True)
+            if partial is not None:
+                Path(partial).unlink(missing_ok=True)
         return self._described(path)
 
     def _files(self) -> list[Path]:

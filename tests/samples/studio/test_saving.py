@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import zipfile
 from typing import Any
 
@@ -196,3 +197,20 @@ def test_a_deleted_adaptation_is_gone_and_the_second_window_is_told(taught: http
     assert "deleted in another window" in answers[1].json()["detail"]
     assert names(taught) == []
     assert state(taught)["adaptation_name"] is None
+
+
+def test_a_full_disk_is_said_and_the_old_file_stays(taught: httpx.Client, studio: RunningStudio) -> None:
+    save(taught)
+    whole = (studio.data / "desk.adaptation").read_bytes()
+    _, hard = resource.prlimit(studio.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(studio.process.pid, resource.RLIMIT_FSIZE, (1000, hard))  # no file may be larger
+    try:
+        again = save(taught, overwrite=True)
+        sent = taught.put("/api/adaptations/other/file", content=whole)
+    finally:
+        resource.prlimit(studio.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+    assert (again.status_code, sent.status_code) == (507, 507)
+    assert "cannot be written (File too large)" in sent.json()["detail"]
+    assert (studio.data / "desk.adaptation").read_bytes() == whole
+    assert [file.name for file in studio.data.iterdir()] == ["desk.adaptation"]

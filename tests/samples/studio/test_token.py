@@ -61,7 +61,7 @@ def test_the_printed_address_leaves_a_cookie_that_scripts_and_other_sites_cannot
     assert opened.status_code == 303
     assert opened.headers["Location"] == "/"
     assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
+    assert "SameSite=lax" in cookie
     assert (page.status_code, state.status_code) == (200, 200)
     assert page.headers["Referrer-Policy"] == "no-referrer"
 
@@ -114,3 +114,18 @@ def test_a_short_token_is_refused(run_studio: RunStudio, token: str) -> None:
     assert status == 1
     assert "the token must have 16 or more ASCII characters" in output
     assert token not in output
+
+
+@pytest.mark.parametrize("token", ["+a/b=c&d#e%41f?g h;i", "x" * 64])
+def test_the_printed_address_opens_the_studio_whatever_the_token_is_made_of(
+    start_studio: StartStudio, token: str
+) -> None:
+    studio = start_studio("--host", "0.0.0.0", HYPERFLOW_STUDIO_TOKEN=token)
+    (line,) = (line for line in studio.lines if line.startswith("Open "))
+    query = line.partition("?")[2]
+
+    with httpx.Client(base_url=studio.url) as browser:
+        opened = browser.get(f"/?{query}")
+        state = browser.get("/api/state")
+
+    assert (opened.status_code, state.status_code) == (303, 200)

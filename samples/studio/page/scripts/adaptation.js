@@ -1,5 +1,6 @@
 import { byId, el } from "./dom.js";
 import { icon } from "./icons.js";
+import { Announcer } from "./announcer.js";
 import { duration, percent } from "./format.js";
 
 /** @param {import("./types.js").Adaptation} adaptation @returns {[string, string]|null} icon and words */
@@ -18,6 +19,8 @@ function words({ status, adapt_ms: ms }) {
   }
 }
 
+const announcer = new Announcer("adaptation-said"); // While a button is held the chip changes several times a second.
+
 /** Shows how the adaptation stands, and how much better it is. @param {import("./types.js").State} state */
 export function showAdaptation({ adaptation, waiting_shots: waiting }) {
   const chip = byId("adaptation");
@@ -27,6 +30,7 @@ export function showAdaptation({ adaptation, waiting_shots: waiting }) {
     chip.dataset.status = adaptation.status;
     chip.replaceChildren(...(text ? [icon(iconName)] : []), said);
   }
+  announcer.hear(text);
   byId("accuracy").replaceChildren(...accuracyWords(adaptation));
 }
 

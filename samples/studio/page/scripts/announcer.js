@@ -2,11 +2,17 @@ import { byId } from "./dom.js";
 
 const STEADY_MS = 1000;
 
-/** Tells screen readers of a new answer once it has stood for a second, and never the same one twice in a row. */
+/** Tells screen readers of a new text once it has stood for a second, and never the same one twice in a row. */
 export class Announcer {
   #candidate = "";
   #said = "";
   #timer = 0;
+  #place;
+
+  /** @param {string} place id of the live region */
+  constructor(place) {
+    this.#place = place;
+  }
 
   /** @param {string} text the answer as of this frame */
   hear(text) {
@@ -19,6 +25,6 @@ export class Announcer {
   #say(text) {
     if (!text || text === this.#said) return;
     this.#said = text;
-    byId("announcer").textContent = text;
+    byId(this.#place).textContent = text;
   }
 }

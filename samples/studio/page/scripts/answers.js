@@ -9,7 +9,7 @@ export class Answers {
   #picture;
   #view;
   #bars = { before: new Bars(WHEN.before), after: new Bars(WHEN.after) };
-  #announcer = new Announcer();
+  #announcer = new Announcer("announcer");
   #live = /** @type {import("./types.js").Live|null} */ (null);
 
   /** @param {import("./picture.js").Picture} picture @param {import("./view-choice.js").ViewChoice} view */

@@ -1,5 +1,9 @@
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8000;
+/** A device without power or network says no goodbye; after so long without a word it is asked whether it is there. */
+const SILENT_MS = 6000;
+const PROBE_EVERY_MS = 2000;
+const PROBE_PATIENCE_MS = 4000;
 
 /**
  * The WebSocket to the server: comes back by itself, and asks for a picture only when the last one was drawn.
@@ -12,6 +16,12 @@ export class Link extends EventTarget {
   #timer = 0;
   #awaitsPicture = /** @type {any} */ (null);
   #view = { compare: false, map: false };
+  #heardMs = 0;
+
+  constructor() {
+    super();
+    setInterval(() => this.#probe(), PROBE_EVERY_MS);
+  }
 
   open() {
     clearTimeout(this.#timer);
@@ -48,12 +58,14 @@ export class Link extends EventTarget {
 
   #opened() {
     this.#pauseMs = FIRST_PAUSE_MS;
+    this.#heardMs = performance.now();
     this.#send({ type: "view", ...this.#view });
     this.ready();
     this.dispatchEvent(new Event("up"));
   }
 
   #received(data) {
+    this.#heardMs = performance.now();
     if (data instanceof ArrayBuffer) {
       const live = this.#awaitsPicture;
       this.#awaitsPicture = null;
@@ -63,6 +75,19 @@ export class Link extends EventTarget {
     const message = JSON.parse(data);
     if (message.type === "live") this.#awaitsPicture = message;
     else this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
+  }
+
+  async #probe() {
+    const socket = this.#socket;
+    const isOpen = socket?.readyState === WebSocket.OPEN;
+    if (document.hidden || !isOpen || performance.now() - this.#heardMs < SILENT_MS) return;
+    try {
+      await fetch("api/state", { cache: "no-store", signal: AbortSignal.timeout(PROBE_PATIENCE_MS) });
+      this.#heardMs = performance.now(); // It is there, and only its camera gives nothing.
+    } catch {
+      socket.close();
+      this.#closed(socket);
+    }
   }
 
   #closed(socket) {

@@ -47,6 +47,7 @@ function showState(next) {
   saved.showState(state);
   score.showState(state, stage.things);
   tellView();
+  stage.setRendered(state.camera.is_rendered);
   if (state.camera.is_rendered && !isStageKnown) askStage();
 }
 

@@ -46,9 +46,10 @@ export class NameField {
     });
     this.#field.value = this.#name;
     this.#field.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.isComposing) return; // This Enter or Escape is for the input method.
       if (event.key === "Enter") this.#keep(true);
       if (event.key === "Escape") this.#end(true);
-      event.stopPropagation();
     });
     this.#field.addEventListener("blur", () => this.#keep(false));
     this.#head.classList.add("is-editing");

@@ -45,7 +45,11 @@ export class Recorder extends EventTarget {
   async #run({ thing, stop }) {
     const unanswered = /** @type {Set<Promise<void>>} */ (new Set());
     let count = 0, waitS = 0, failure = null;
-    const tell = (kind) => this.dispatchEvent(new CustomEvent(kind, { detail: { thing, count } }));
+    const tell = (kind) => {
+      if (kind !== "start" && this.#running && this.#running.stop !== stop) return; // A later press has the word.
+      this.dispatchEvent(new CustomEvent(kind, { detail: { thing, count } }));
+    };
+    const aborted = new Promise((resolve) => stop.signal.addEventListener("abort", resolve, { once: true }));
     const capture = async (id) => {
       try {
         waitS = await this.#capture(id);
@@ -63,7 +67,7 @@ export class Recorder extends EventTarget {
         const shot = capture(id).finally(() => unanswered.delete(shot));
         unanswered.add(shot);
         await pause(taken === 0 ? HOLD_MS : EVERY_MS, stop.signal);
-        if (unanswered.size >= MOST_UNANSWERED) await Promise.race(unanswered);
+        if (unanswered.size >= MOST_UNANSWERED && !stop.signal.aborted) await Promise.race([...unanswered, aborted]);
         if (waitS) await pause(waitS * 1000, stop.signal);
       }
     } catch (problem) {

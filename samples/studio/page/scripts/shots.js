@@ -67,10 +67,10 @@ export class Shots {
 
   #drop(id, shot) {
     this.#shots.delete(id);
-    const next = shot.nextElementSibling ?? shot.previousElementSibling;
+    const next = [shot.nextElementSibling, shot.previousElementSibling].find((other) => other?.classList.contains("shot"));
     const hadFocus = shot === document.activeElement;
     shot.remove();
-    if (hadFocus && next?.classList.contains("shot")) next.focus();
+    if (hadFocus) (next ?? this.element.closest(".card")?.querySelector(".record"))?.focus();
   }
 
   #key(event) {
@@ -80,7 +80,7 @@ export class Shots {
     if (next !== undefined) {
       event.preventDefault();
       buttons[Math.min(Math.max(next, 0), buttons.length - 1)]?.focus();
-    } else if (event.key === "Delete" || event.key === "Backspace") {
+    } else if ((event.key === "Delete" || event.key === "Backspace") && !event.repeat) {
       this.#remove(Number(event.target.dataset.shot));
     }
   }

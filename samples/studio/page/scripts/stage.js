@@ -19,6 +19,13 @@ export class Stage {
     addEventListener("focus", () => this.things.length && this.load());
   }
 
+  /** @param {boolean} isRendered whether the studio's camera, another one after a new start, is a rendered scene */
+  setRendered(isRendered) {
+    if (isRendered) return;
+    this.things = [];
+    byId("stage").hidden = true;
+  }
+
   /** Asks the server what there is to choose, and what was chosen. */
   async load() {
     let stage;

@@ -115,10 +115,7 @@ export class Things {
   #arrange() {
     const { classes } = this.#state;
     const inOrder = [...classes.map(({ id }) => this.#cards.get(id)), ...this.#drafts.map(({ card }) => card)];
-    inOrder.forEach((card, index) => {
-      // Moving an element would take the focus and the held button from it.
-      if (this.#list.children[index] !== card.element) this.#list.insertBefore(card.element, this.#list.children[index] ?? null);
-    });
+    this.#place(inOrder.map(({ element }) => element));
     const nShots = classes.reduce((sum, { shots }) => sum + shots.length, 0);
     setText(byId("things-count"), nShots ? counted(nShots, "shot") : "");
     this.#list.classList.toggle("is-compact", inOrder.length >= COMPACT_FROM);
@@ -129,6 +126,20 @@ export class Things {
     byId("add").title = isFull ? `This model tells at most ${this.#state.limits.max_ways} things apart` : "";
     showHints(byId("hints"), this.#state);
     this.#filter();
+  }
+
+  /** Puts cards in order around the one in use: to be moved would take the focus, and the held button, from it. */
+  #place(elements) {
+    const inUse = elements.findIndex((element) => element.contains(document.activeElement) || element.querySelector(".is-recording"));
+    for (let index = inUse - 1; index >= 0; index -= 1) {
+      if (elements[index].nextElementSibling !== elements[index + 1]) elements[index + 1].before(elements[index]);
+    }
+    for (let index = inUse + 1; index < elements.length; index += 1) {
+      const before = elements[index - 1] ?? null;
+      if (elements[index].parentElement === this.#list && elements[index].previousElementSibling === before) continue;
+      if (before) before.after(elements[index]);
+      else this.#list.prepend(elements[index]);
+    }
   }
 
   #filter() {

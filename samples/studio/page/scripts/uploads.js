@@ -14,6 +14,8 @@ export class Uploads {
   #sum = 0;
   #done = 0;
   #nRunning = 0;
+  #nListed = 0;
+  #errorPlace = el("div", {});
   #input = el("input", { type: "file", accept: ACCEPTED, multiple: true, hidden: true });
 
   /** @param {() => Promise<string>} ensureId of the class @param {() => number} mostBytes that the server takes a file */
@@ -28,7 +30,9 @@ export class Uploads {
     });
     this.#text = el("span", { role: "status" });
     this.#bar = el("progress", { "aria-label": "Pictures sent" });
-    this.#progress = el("div", { class: "card__progress" }, this.#text, this.#bar);
+    this.#progress = el("div", { class: "card__progress", hidden: true }, this.#text, this.#bar);
+    this.note.hidden = true;
+    this.note.append(this.#progress, this.#errorPlace);
   }
 
   #ensureId;
@@ -95,15 +99,15 @@ export class Uploads {
 
   #show() {
     const isRunning = this.#nRunning > 0 || this.#queue.length > 0;
-    const parts = [];
-    if (isRunning) {
-      setText(this.#text, `Sent ${this.#done} of ${this.#sum}`);
-      this.#bar.max = this.#sum;
-      this.#bar.value = this.#done;
-      parts.push(this.#progress);
+    setText(this.#text, isRunning ? `Sent ${this.#done} of ${this.#sum}` : "");
+    this.#bar.max = Math.max(this.#sum, 1);
+    this.#bar.value = this.#done;
+    this.#progress.hidden = !isRunning;
+    if (this.#errors.length !== this.#nListed) { // A new list is read out from its start, and has no focus.
+      this.#nListed = this.#errors.length;
+      this.#errorPlace.replaceChildren(...(this.#nListed ? [this.#errorList()] : []));
     }
-    if (this.#errors.length) parts.push(this.#errorList());
-    this.note.replaceChildren(...parts);
+    this.note.hidden = !isRunning && this.#nListed === 0;
   }
 
   #errorList() {

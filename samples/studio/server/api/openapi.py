@@ -106,7 +106,8 @@ def _responses(operation: Operation, schema_of: dict[Any, dict[str, Any]]) -> di
         good["content"] = {"application/json": {"schema": schema_of[answer]}}
     problem = {"application/problem+json": {"schema": schema_of[ProblemBody]}}
     too_large = {413: f"more than {JSON_BYTES} bytes"} if isinstance(operation.body, type) else {}
-    refusals = {**_GUARDS, **too_large, **operation.problems}
+    too_slow = {408: "the body did not arrive in time"} if operation.body is not None else {}
+    refusals = {**_GUARDS, **too_large, **too_slow, **operation.problems}
     return {str(operation.status): good} | {
         str(status): {"description": reason, "content": problem} for status, reason in sorted(refusals.items())
     }

@@ -25,7 +25,7 @@ def _save(studio: StudioParts, call: Call) -> SavedAdaptation:
     try:
         studio.workspace.save(path, name, overwrite=overwrite)
     except AdaptationFileError as error:
-        raise Problem(409 if path.exists() else 507, str(error)) from error
+        raise Problem(409 if path.exists() and not overwrite else 507, str(error)) from error
     studio.hub.announce_saved()
     return studio.store.describe(name)
 
@@ -54,6 +54,7 @@ def _upload(studio: StudioParts, call: Call) -> SavedAdaptation:
     return kept
 
 
+_FULL = "the folder cannot be written"
 _BAD_NAME = "the name is not fit for a file"
 _ABSENT = {404: "there is none of that name", 422: _BAD_NAME}
 
@@ -62,20 +63,21 @@ OPERATIONS = (
     Operation(
         "POST", "/api/adaptations", _save, "Save the session under a name.",
         {400: "the body is not JSON", 409: "the name exists, or there is nothing adapted to save", 422: _BAD_NAME,
-         507: "the file cannot be written"}, 201, body=SaveRequest, answer=SavedAdaptation,
+         507: _FULL}, 201, body=SaveRequest, answer=SavedAdaptation,
     ),
     Operation(
         "POST", "/api/adaptations/{name}/load", _load, "Put a saved adaptation in the place of the session.",
         {404: _ABSENT[404], 422: f"{_BAD_NAME}, or the file is torn or of another bundle"}, answer=State,
     ),
-    Operation("DELETE", "/api/adaptations/{name}", _delete, "Delete a saved adaptation.", _ABSENT, 204),
+    Operation("DELETE", "/api/adaptations/{name}", _delete, "Delete a saved adaptation.",
+              {**_ABSENT, 507: _FULL}, 204),
     Operation(
         "GET", "/api/adaptations/{name}/file", _download, "Download a saved adaptation.", _ABSENT, answer=_MEDIA_TYPE
     ),
     Operation(
         "PUT", "/api/adaptations/{name}/file", _upload, "Upload an adaptation; it is kept when it can be loaded.",
         {409: "the name exists", 413: "larger than any adaptation of this bundle",
-         422: f"{_BAD_NAME}, or the file is torn or of another bundle"}, 201,
+         422: f"{_BAD_NAME}, or the file is torn or of another bundle", 507: _FULL}, 201,
         body=Upload((_MEDIA_TYPE,), lambda studio: most_file_bytes(studio.model)), answer=SavedAdaptation,
         query=_OVERWRITE,
     ),

@@ -75,8 +75,7 @@ def _image(studio: StudioParts, call: Call) -> Answered:
     shot = studio.workspace.shot(_shot_id(call))
     if shot.image_rgb is None:
         raise Problem(404, "This shot was saved without its picture.")
-    headers = {"Cache-Control": "private, max-age=86400, immutable"}
-    return Answered(shot_png(shot.image_rgb), "image/png", headers)
+    return Answered(shot_png(shot.image_rgb), "image/png")
 
 
 def _undo(studio: StudioParts, call: Call) -> State:
@@ -104,11 +103,12 @@ OPERATIONS = (
     Operation("DELETE", "/api/classes/{class_id}", _delete, "Delete a class with its shots.", {404: _GONE}, 204),
     Operation(
         "POST", "/api/classes/{class_id}/capture", _capture, "Add the camera's newest frame to a class.",
-        {**_SHOT_PROBLEMS, 503: "no camera"}, 201, answer=Captured,
+        {**_SHOT_PROBLEMS, 503: "no camera, or the device is too busy"}, 201, answer=Captured,
     ),
     Operation(
         "POST", "/api/classes/{class_id}/shots", _upload, "Add an image file to a class.",
-        {**_SHOT_PROBLEMS, 400: "empty", 413: "too many bytes or pixels", 415: "not an image, or not a whole one"}, 201,
+        {**_SHOT_PROBLEMS, 400: "empty", 413: "too many bytes or pixels", 415: "not an image, or not a whole one",
+         503: "the device is too busy to encode it"}, 201,
         body=Upload(_IMAGES, lambda studio: studio.describer.upload_bytes), answer=Captured,
     ),
     Operation("DELETE", "/api/shots/{shot_id}", _delete_shot, "Delete a shot.", {404: "it was deleted already"}, 204),

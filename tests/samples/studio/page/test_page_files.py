@@ -43,7 +43,7 @@ def test_picture_files_are_chosen_and_become_shots(window: StudioPage) -> None:
     chooser.value.set_files(files)
 
     expect(window.card("Thing 1").locator(".shot")).to_have_count(4)
-    expect(window.card("Thing 1").locator(".card__progress")).to_have_count(0)
+    expect(window.card("Thing 1").locator(".card__progress")).to_be_hidden()
     expect(window.page.get_by_role("alert").filter(has_text="png")).to_have_count(0)
 
 
@@ -65,6 +65,21 @@ def test_dropped_files_become_shots_and_each_bad_one_is_listed_with_its_reason(w
         assert len(text) > len(name) + 10, text
     card.get_by_role("button", name="Close the list of errors").click()
     expect(errors).to_have_count(0)
+
+
+def test_a_list_of_errors_is_read_out_once_while_other_files_are_sent(window: StudioPage) -> None:
+    card = window.card("Thing 1")
+    good = [(f"{number}.png", "image/png", picture((number, 40, 40))) for number in range(10)]
+    drop(card, [("notes.txt", "text/plain", b"not a picture"), *good])
+    alert = card.get_by_role("alert")
+    alert.wait_for()
+    first = alert.element_handle()
+
+    expect(card.locator(".shot")).to_have_count(10)
+
+    expect(card.locator(".card__progress")).to_be_hidden()
+    assert first is not None
+    assert first.evaluate("element => element.isConnected")
 
 
 def test_a_file_that_is_too_large_is_not_even_sent(window: StudioPage, tmp_path: Path) -> None:

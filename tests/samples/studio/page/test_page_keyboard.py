@@ -94,3 +94,34 @@ def test_the_view_is_one_tab_stop_and_goes_by_arrows(window: StudioPage) -> None
     expect(views.nth(1)).to_be_focused()
     expect(views.nth(1)).to_be_checked()
     expect(window.page.locator(".bars")).to_have_count(2)
+
+
+def test_the_focus_stays_near_when_the_oldest_shot_or_the_only_one_is_deleted(window: StudioPage) -> None:
+    window.record_button("Thing 1").click()
+    shots = window.card("Thing 1").locator(".shot")
+    expect(shots).to_have_count(1)
+    window.record_button("Thing 1").click()
+    expect(shots).to_have_count(2)
+
+    shots.first.focus()
+    window.page.keyboard.press("End")
+    window.page.keyboard.press("Delete")
+    expect(shots).to_have_count(1)
+    expect(shots.first).to_be_focused()
+    window.page.keyboard.press("Delete")
+    expect(shots).to_have_count(0)
+
+    expect(window.record_button("Thing 1")).to_be_focused()
+
+
+def test_keys_of_an_input_method_do_not_end_the_editing_of_a_name(window: StudioPage) -> None:
+    window.page.get_by_role("button", name="Thing 1: rename").click()
+    field = window.page.get_by_label("New name of Thing 1")
+    field.fill("かぎ")
+
+    for key in ("Enter", "Escape"):
+        field.dispatch_event("keydown", {"key": key, "isComposing": True, "bubbles": True})
+        expect(field).to_be_focused()
+    field.press("Enter")
+
+    expect(window.card("かぎ")).to_be_visible()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from studio_page import PATIENCE_MS, StudioPage
 
 pytestmark = pytest.mark.browser
@@ -163,3 +163,39 @@ def test_a_name_that_looks_like_html_stays_text(window: StudioPage) -> None:
     expect(window.toast(name)).to_be_visible()
 
     assert window.page.locator("img[onerror]").count() == 0
+
+
+@pytest.mark.parametrize("by", ["pointer", "keyboard"])
+def test_the_second_card_may_be_held_first_and_stays_where_it_is(window: StudioPage, by: str) -> None:
+    button = window.record_button("Thing 2")
+    if by == "pointer":
+        window.hold("Thing 2", n_shots=4)
+    else:
+        button.focus()
+        window.page.keyboard.down("Space")
+        window.card("Thing 2").locator(".shot").nth(3).wait_for(state="attached")
+        window.page.keyboard.up("Space")
+
+    expect(button).to_be_focused()
+    expect(window.cards.locator(".card__name-text")).to_have_text(["Thing 2", "Thing 1"])
+
+
+def test_a_button_that_was_let_go_says_so_though_the_device_is_slow(window: StudioPage) -> None:
+    waiting: list[Route] = []
+    window.page.route("**/capture", lambda route: waiting.append(route))
+    button = window.record_button("Thing 1")
+    button.hover()
+    window.page.mouse.down()
+    for _ in range(100):
+        window.page.wait_for_timeout(50)
+        if len(waiting) >= 4:
+            break
+    expect(button).to_have_text("Release to stop")
+
+    window.page.mouse.up()
+
+    expect(button).to_have_text("Hold to record")
+    assert len(waiting) == 4
+    for route in waiting:
+        route.continue_()
+    expect(window.card("Thing 1").locator(".shot")).to_have_count(4)

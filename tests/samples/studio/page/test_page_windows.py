@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -96,6 +97,38 @@ def test_a_server_that_goes_away_and_comes_back_is_told_and_joined_again(
     expect(banner).to_be_hidden(timeout=PATIENCE_MS)
     expect(window.card("mug")).to_have_count(0)
     expect(window.record_button("Thing 1")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_device_that_falls_silent_without_a_goodbye_is_noticed(
+    start_page_studio: Callable[..., RunningStudio], open_page: Callable[..., StudioPage]
+) -> None:
+    studio = start_page_studio()
+    window = open_page(studio)
+    banner = window.page.locator("#banner")
+    expect(window.page.locator("#banner")).to_be_hidden()
+
+    studio.process.send_signal(signal.SIGSTOP)  # its connections stay open, as those of a device without power do
+    try:
+        expect(banner).to_contain_text("The connection to the studio is lost", timeout=PATIENCE_MS)
+    finally:
+        studio.process.send_signal(signal.SIGCONT)
+
+    expect(banner).to_be_hidden(timeout=PATIENCE_MS)
+
+
+def test_a_studio_that_comes_back_with_another_camera_offers_no_scene(
+    start_page_studio: Callable[..., RunningStudio], open_page: Callable[..., StudioPage]
+) -> None:
+    first = start_page_studio()
+    window = open_page(first)
+    expect(window.page.locator("#stage")).to_be_visible()
+    first.stop()
+
+    start_page_studio(camera="/dev/video99", port=urlsplit(first.url).port)
+
+    expect(window.page.locator("#camera-problem")).to_contain_text("/dev/video99", timeout=PATIENCE_MS)
+    expect(window.page.locator("#stage")).to_be_hidden()
 
 
 def test_a_camera_that_is_not_there_is_told_with_the_reason(
