@@ -17,6 +17,8 @@ __all__ = ["MemorySampler", "MemoryTrend", "resident_bytes", "trend_of"]
 _Z_95 = 1.96
 _MB = 1e6
 _N_STRETCHES = 20
+_N_PARTS = 10
+_FLAT_SHARE_PER_HOUR = 0.01
 _Sample = tuple[float, float]
 
 
@@ -33,6 +35,7 @@ class MemoryTrend:
         highest_mb: Of all samples.
         n_samples: How many there were.
         minutes: That they span.
+        tenths_mb: Means of ten parts of equal length, in order, for those who want to see its course.
     """
 
     mb_per_hour: float
@@ -42,11 +45,13 @@ class MemoryTrend:
     highest_mb: float
     n_samples: int
     minutes: float
+    tenths_mb: tuple[float, ...]
 
     @property
     def is_flat(self) -> bool:
-        """Whether the interval of the slope reaches down to 0."""
-        return self.mb_per_hour - self.half_width <= 0.0
+        """Whether the slope cannot be told from 0, or is surely below 1 % of the memory an hour."""
+        may_be_none = self.mb_per_hour - self.half_width <= 0.0
+        return may_be_none or self.mb_per_hour + self.half_width <= _FLAT_SHARE_PER_HOUR * self.first_mb
 
 
 def resident_bytes(pid: int) -> int:
@@ -69,7 +74,7 @@ def trend_of(samples: Sequence[_Sample], *, skip_s: float = 0.0) -> MemoryTrend:
         ValueError: Fewer than three stretches of the time have a sample.
     """
     kept = [sample for sample in samples if sample[0] >= samples[0][0] + skip_s]
-    means = _stretch_means(kept)
+    means = _stretch_means(kept, _N_STRETCHES)
     if len(means) < 3:
         raise ValueError(f"{len(kept)} samples after {skip_s:g} s of warm-up are too few for a trend; run longer")
     slope, half_width = _line(means)
@@ -83,16 +88,17 @@ def trend_of(samples: Sequence[_Sample], *, skip_s: float = 0.0) -> MemoryTrend:
         highest_mb=max(megabytes),
         n_samples=len(kept),
         minutes=(kept[-1][0] - kept[0][0]) / 60,
+        tenths_mb=tuple(mb for _, mb in _stretch_means(kept, _N_PARTS)),
     )
 
 
-def _stretch_means(samples: Sequence[_Sample]) -> list[_Sample]:
+def _stretch_means(samples: Sequence[_Sample], n: int) -> list[_Sample]:
     if not samples:
         return []
-    start_s, length_s = samples[0][0], max(samples[-1][0] - samples[0][0], 1e-9) / _N_STRETCHES
+    start_s, length_s = samples[0][0], max(samples[-1][0] - samples[0][0], 1e-9) / n
     stretches: dict[int, list[_Sample]] = {}
     for sample in samples:
-        stretches.setdefault(min(int((sample[0] - start_s) / length_s), _N_STRETCHES - 1), []).append(sample)
+        stretches.setdefault(min(int((sample[0] - start_s) / length_s), n - 1), []).append(sample)
     return [
         (statistics.fmean(at_s for at_s, _ in found), statistics.fmean(mb for _, mb in found))
         for _, found in sorted(stretches.items())

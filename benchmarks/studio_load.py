@@ -19,7 +19,7 @@ from PIL import Image
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-__all__ = ["Failures", "User", "Window"]
+__all__ = ["Failures", "User", "Window", "teach_all_at_once"]
 
 _PATIENCE_S = 30.0
 _HEADERS = {"X-HyperFlow-Studio": "1"}
@@ -202,6 +202,27 @@ class User(_Worker):
         _record, _record, _record, _upload, _upload, _create, _rename, _delete_shot, _delete, _undo, _undo, _save,
         _load, _look_at_map,
     )  # fmt: skip
+
+
+def teach_all_at_once(url: str) -> None:
+    """Teach a studio as many shots as users ever do, and clear it again.
+
+    Args:
+        url: See `Window`.
+
+    Raises:
+        httpx.HTTPError: It refused.
+    """
+    with httpx.Client(base_url=url, headers=_HEADERS, timeout=_PATIENCE_S) as client:
+        most = client.get("/api/state").raise_for_status().json()["limits"]["max_support"]
+        n_shots = min(_MOST_SHOTS + 4, most)  # two users may both add a few more at the same moment
+        ids = [client.post("/api/classes", json={"name": name}).json()["id"] for name in ("one", "other")]
+        for number in range(n_shots):
+            content = _photo(number)
+            client.post(f"/api/classes/{ids[number % len(ids)]}/shots", content=content).raise_for_status()
+        while client.get("/api/state").json()["adaptation"]["status"] == "adapting":
+            time.sleep(_PAUSE_S)
+        client.post("/api/clear").raise_for_status()
 
 
 def _photo(seed: int) -> bytes:

@@ -42,6 +42,16 @@ def test_noise_is_not_taken_for_a_leak(memory_trend: ModuleType) -> None:
     assert trend.minutes == pytest.approx(30, abs=0.2)
 
 
+def test_a_creep_below_one_percent_an_hour_counts_as_flat_and_its_course_is_told(memory_trend: ModuleType) -> None:
+    creeping, growing = (memory_trend.trend_of(samples(slope, noise_mb=0.01)) for slope in (0.8, 1.2))
+
+    assert creeping.mb_per_hour - creeping.half_width > 0
+    assert (creeping.is_flat, growing.is_flat) == (True, False)
+    assert list(creeping.tenths_mb) == sorted(creeping.tenths_mb)
+    assert creeping.tenths_mb[0] == pytest.approx(100.02, abs=0.01)
+    assert len(creeping.tenths_mb) == 10
+
+
 def test_the_warm_up_is_left_out(memory_trend: ModuleType) -> None:
     warm = [(t, mb - 50 * max(0, 1 - t / 120)) for t, mb in samples(0)]
 
