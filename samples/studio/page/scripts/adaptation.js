@@ -34,7 +34,8 @@ export function showAdaptation({ adaptation, waiting_shots: waiting }) {
   byId("accuracy").replaceChildren(...accuracyWords(adaptation));
 }
 
-function accuracyWords({ accuracy_before: before, accuracy_after: after, step_size: step }) {
+function accuracyWords({ status, adapt_ms: ms, accuracy_before: before, accuracy_after: after, step_size: step }) {
+  if (status === "ready" && ms === null) return ["Loaded from a file: how many shots are right is measured at the next change."];
   if (before === null || after === null) return ["Of each shot left out in turn: needs two shots of a thing."];
   if (step === 0) {
     const words = " of your shots are right when each is left out in turn. Adapting would not have helped, so the model stayed as it was.";

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,8 @@ def test_what_was_taught_is_saved_and_loaded_after_starting_over(window: StudioP
 
     expect(window.card("mug").locator(".shot").first).to_be_visible()
     expect(window.page.locator(".saved__item", has_text="in use")).to_contain_text("desk")
+    expect(window.page.locator("#accuracy")).to_contain_text("Loaded from a file")
+    expect(window.page.locator(".map__canvas")).to_have_attribute("aria-label", re.compile(r"Map of \d+ shots after"))
     window.show("mug")
     window.expect_answer("mug")
 
