@@ -148,7 +148,8 @@ class SessionInAnyOrder(RuleBasedStateMachine):
         labels = [label for _, label in self.saved.shots]
         shots = tuple((self.next_id + index, label) for index, label in enumerate(labels))
         self.next_id += len(shots)
-        self.enter(Expected(shots, self.saved.names))
+        seen = frozenset(number for number, _ in shots)  # once they are asked for, as is done after every step
+        self.enter(Expected(shots, self.saved.names, seen))
 
     @invariant()
     def holds_what_it_should(self) -> None:
