@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from PIL import Image
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-__all__ = ["Failures", "User", "Window", "teach_all_at_once"]
+__all__ = ["Failures", "User", "Window", "crowd"]
 
 _PATIENCE_S = 30.0
 _HEADERS = {"X-HyperFlow-Studio": "1"}
@@ -204,24 +205,20 @@ class User(_Worker):
     )  # fmt: skip
 
 
-def teach_all_at_once(url: str) -> None:
-    """Teach a studio as many shots as users ever do, and clear it again.
+def crowd(url: str, failures: Failures, *, n_users: int, seconds: float) -> None:
+    """Have many users at once for a while, and clear what they taught.
 
     Args:
         url: See `Window`.
-
-    Raises:
-        httpx.HTTPError: It refused.
+        failures: Told of everything that goes wrong.
+        n_users: How many.
+        seconds: For how long.
     """
+    with ExitStack() as stack:
+        for number in range(n_users):
+            stack.enter_context(User(url, failures, 1000 + number))
+        time.sleep(seconds)
     with httpx.Client(base_url=url, headers=_HEADERS, timeout=_PATIENCE_S) as client:
-        most = client.get("/api/state").raise_for_status().json()["limits"]["max_support"]
-        n_shots = min(_MOST_SHOTS + 4, most)  # two users may both add a few more at the same moment
-        ids = [client.post("/api/classes", json={"name": name}).json()["id"] for name in ("one", "other")]
-        for number in range(n_shots):
-            content = _photo(number)
-            client.post(f"/api/classes/{ids[number % len(ids)]}/shots", content=content).raise_for_status()
-        while client.get("/api/state").json()["adaptation"]["status"] == "adapting":
-            time.sleep(_PAUSE_S)
         client.post("/api/clear").raise_for_status()
 
 

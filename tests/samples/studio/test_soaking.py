@@ -66,11 +66,22 @@ def test_too_few_samples_are_refused(memory_trend: ModuleType) -> None:
 
 @pytest.mark.slow
 @pytest.mark.rtsp
-def test_half_a_minute_of_soaking_finds_nothing(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_minute_of_soaking_finds_nothing(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     if not importlib.import_module("flaky_camera").can_serve_rtsp():
         pytest.skip("needs gir1.2-gst-rtsp-server-1.0 and python3-gi for /usr/bin/python3")
-    command = [sys.executable, str(BENCHMARKS / "soak_studio.py"), "--minutes", "0.5", "--outages", "1", "--down-s", "2"]
+    command = [
+        sys.executable,
+        str(BENCHMARKS / "soak_studio.py"),
+        "--minutes",
+        "0.5",
+        "--outages",
+        "1",
+        "--down-s",
+        "2",
+    ]
 
     done = subprocess.run(
         [*command, "--bundle", str(tiny_bundle), "--json", str(tmp_path / "soak.json")],
@@ -80,6 +91,6 @@ def test_half_a_minute_of_soaking_finds_nothing(tiny_bundle: Path, tmp_path: Pat
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads((tmp_path / "soak.json").read_text())
     assert result["is_good"]
-    assert len(result["outages"]) == 2
+    assert len(result["outages"]) == 1
     assert all(outage["recovery_s"] is not None for outage in result["outages"])
     assert min(result["pictures"]) > 0
