@@ -103,6 +103,8 @@ def estimates_in(value: Any) -> Iterator[dict[str, float]]:
     if isinstance(value, dict):
         if {"mean", "ci95"} <= value.keys() and isinstance(value["mean"], float):
             yield value
+        elif {"mb_per_hour", "half_width"} <= value.keys():  # how memory went in a soak
+            yield {"mean": value["mb_per_hour"], "ci95": value["half_width"]}
         else:
             for inner in value.values():
                 yield from estimates_in(inner)
