@@ -90,14 +90,14 @@ class V4l2Source:
     def _size(self) -> tuple[int | None, int | None]:
         """Width and height to ask for: OpenCV sets both or none, so one that is left out follows the camera's shape."""
         cv2, width, height = load_opencv(), self._options.width, self._options.height
-        own_width, own_height = (
-            self._reading.get(name) for name in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
-        )
-        if (width is None) == (height is None) or own_width <= 0 or own_height <= 0:
-            return width, height
-        return width or round((height or 0) * own_width / own_height), height or round(
-            (width or 0) * own_height / own_width
-        )
+        own_width = self._reading.get(cv2.CAP_PROP_FRAME_WIDTH)
+        own_height = self._reading.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        if own_width > 0 and own_height > 0:
+            if width is None and height is not None:
+                width = round(height * own_width / own_height)
+            elif height is None and width is not None:
+                height = round(width * own_height / own_width)
+        return width, height
 
     def _why_not(self) -> str:
         holders = processes_that_hold(os.path.realpath(self._device))
